@@ -1,0 +1,523 @@
+"""Every message between the web side and a media worker.
+
+The only module of `media_worker` that the web side imports; it knows neither Django nor pjsua2.
+Everything is a frozen msgspec Struct, written as JSON. Unknown fields are ignored, so that either
+side can be the newer one; a field is never renamed, a new one has a default.
+
+HTTP (worker -> web, `Authorization: Bearer <worker token>`):
+
+    POST /api/worker/v1/calls            AdmissionRequest -> CallPlan | Refusal (tag `verdict`), 200
+    POST /api/worker/v1/checks/{id}      (empty)          -> AccountCheckPlan, 200; 404 when it is over
+
+Errors are RFC 9457 problem documents: 400 malformed, 401 token refused, 503 the web side cannot.
+
+WebSocket `/ws/worker/v1/link` (same bearer header), text frames of JSON, tag `frame`:
+
+    worker -> web   Hello, Events, Heartbeat, CommandDone
+    web -> worker   Welcome, Ack, HangUpCall, CheckAccount, Rejected
+
+The first frame up is Hello; Events carry the worker's outbox in order, `(stream, seq)` identifies one
+for ever; the web side stores a batch in one transaction and acknowledges the highest seq stored.
+A malformed frame is answered by Rejected and counted; the link stays open.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+CONTRACT_VERSION: Final = 1
+MAX_FRAME_BYTES: Final = 1024 * 1024
+"""Neither side sends a link frame or an admission document longer than this."""
+HEARTBEAT_SECONDS: Final = 5.0
+LIVENESS_SECONDS: Final = 30.0
+"""A worker not heard of for this long is lost; its open calls end as `interrupted`."""
+
+ADMISSION_PATH: Final = "/api/worker/v1/calls"
+CHECK_PATH: Final = "/api/worker/v1/checks/{check_id}"
+LINK_PATH: Final = "/ws/worker/v1/link"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """Base of every struct here."""
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+class Dialect(StrEnum):
+    """How a realtime provider is spoken to (REALTIME.md sections 1 and 2)."""
+
+    OPENAI = "openai"
+    """The GA shape of api.openai.com, Azure `/openai/v1`, and those that follow it."""
+    OPENAI_BETA = "openai-beta"
+    """The shape before May 2026: Azure preview, Qwen style, older self-hosted servers."""
+
+
+class AudioFormat(StrEnum):
+    """Audio towards and from a provider; 16-bit little-endian mono where it is PCM."""
+
+    PCMU = "pcmu"
+    PCMA = "pcma"
+    PCM_24K = "pcm24k"
+    PCM_16K = "pcm16k"
+    """Beta dialect only (Qwen style); the GA shape knows PCM at 24 kHz alone."""
+
+
+class VadMode(StrEnum):
+    SERVER = "server_vad"
+    SEMANTIC = "semantic_vad"
+    LOCAL = "local"
+    """The provider is told `null`; the worker's own VAD ends the turns."""
+
+
+class LocalVad(StrEnum):
+    OFF = "off"
+    ENERGY = "energy"
+    WEBRTC = "webrtc"
+
+
+class Eagerness(StrEnum):
+    AUTO = "auto"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class NoiseReduction(StrEnum):
+    OFF = "off"
+    NEAR_FIELD = "near_field"
+    FAR_FIELD = "far_field"
+
+
+class Speaker(StrEnum):
+    CALLER = "caller"
+    AGENT = "agent"
+
+
+class RefusalReason(StrEnum):
+    """Why a call was not taken."""
+
+    UNKNOWN_NUMBER = "unknown_number"
+    NUMBER_DISABLED = "number_disabled"
+    NO_PUBLISHED_REVISION = "no_published_revision"
+    NO_PROVIDER_ACCOUNT = "no_provider_account"
+    TENANT_DISABLED = "tenant_disabled"
+    TENANT_LIMIT = "tenant_limit"
+    WORKER_FULL = "worker_full"
+    WORKER_DRAINING = "worker_draining"
+    WORKER_TOKEN_REFUSED = "worker_token_refused"
+    WEB_UNREACHABLE = "web_unreachable"
+    """The web side did not answer and the worker has no plan for that number that is still good."""
+    INTERNAL_ERROR = "internal_error"
+
+
+SIP_STATUS: Final[dict[RefusalReason, int]] = {
+    RefusalReason.UNKNOWN_NUMBER: 404,
+    RefusalReason.NUMBER_DISABLED: 404,
+    RefusalReason.NO_PUBLISHED_REVISION: 480,
+    RefusalReason.NO_PROVIDER_ACCOUNT: 480,
+    RefusalReason.TENANT_DISABLED: 403,
+    RefusalReason.TENANT_LIMIT: 486,
+    RefusalReason.WORKER_FULL: 503,
+    RefusalReason.WORKER_DRAINING: 503,
+    RefusalReason.WORKER_TOKEN_REFUSED: 503,
+    RefusalReason.WEB_UNREACHABLE: 503,
+    RefusalReason.INTERNAL_ERROR: 500,
+}
+RETRY_AFTER_SECONDS: Final = 5
+"""Value of Retry-After on every 503 (RFC 3261 section 20.33)."""
+
+
+class EndCause(StrEnum):
+    """Why an answered call ended."""
+
+    CALLER_HUNG_UP = "caller_hung_up"
+    AGENT_HUNG_UP = "agent_hung_up"
+    TRANSFERRED = "transferred"
+    OPERATOR_HUNG_UP = "operator_hung_up"
+    """Somebody ended it in the portal or the console."""
+    PROVIDER_FAILED = "provider_failed"
+    MAX_DURATION = "max_duration"
+    WORKER_STOPPED = "worker_stopped"
+    INTERRUPTED = "interrupted"
+    """The worker died; set by the web side only."""
+    MEDIA_LOST = "media_lost"
+    INTERNAL_ERROR = "internal_error"
+
+
+class ProblemKind(StrEnum):
+    """What went wrong at a provider; each has a sentence for people on the web side."""
+
+    KEY_REFUSED = "key_refused"
+    QUOTA = "quota"
+    RATE_LIMIT = "rate_limit"
+    DIALECT_REFUSED = "dialect_refused"
+    """`beta_api_shape_disabled`, or a shape that the server does not know."""
+    SETTINGS_REFUSED = "settings_refused"
+    """The first `session.update` was answered by an error."""
+    MODEL_REFUSED = "model_refused"
+    WRONG_AUDIO = "wrong_audio"
+    TEXT_ONLY = "text_only"
+    SILENT = "silent"
+    """Nothing came back in time, though the session is open."""
+    SESSION_EXPIRED = "session_expired"
+    DROPPED = "dropped"
+    UNREACHABLE = "unreachable"
+    PROTOCOL = "protocol"
+    """Frames that are not of the protocol."""
+
+
+class ToolState(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+# --- the call plan -------------------------------------------------------------------------------
+
+
+class AdmissionRequest(Message, kw_only=True):
+    """A call that wants in. `call_key` makes a retry of the same call harmless."""
+
+    call_key: str
+    """UUID made by the worker; becomes the call's public id."""
+    called: str
+    """User part of the Request-URI (RFC 3261 section 8.1.1.1), as dialled."""
+    calling: str
+    calling_name: str = ""
+    sip_call_id: str
+    source: str = ""
+    """`transport:address:port` that the INVITE came from, e.g. `UDP:192.0.2.7:5060`."""
+    headers: dict[str, str] = {}
+
+
+class ProviderAccess(Message, kw_only=True):
+    """How to reach a provider account. The key is never shown, logged or put in an exception."""
+
+    account_id: str
+    name: str
+    url: str
+    """wss://host/path[?query]; `model` is added to the query by the worker."""
+    api_key: str
+    auth: str = "bearer"
+    """`bearer` (Authorization header) or `api-key` (Azure)."""
+
+    def __repr__(self) -> str:
+        return f"ProviderAccess(name={self.name!r}, url={self.url!r}, api_key=***)"
+
+
+class Settings(Message, kw_only=True):
+    """The effective settings of a call; ranges as the web side validated them."""
+
+    dialect: Dialect = Dialect.OPENAI
+    model: str
+    voice: str
+    instructions: str = ""
+    audio_format: AudioFormat = AudioFormat.PCMU
+    vad_mode: VadMode = VadMode.SERVER
+    vad_threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 500
+    idle_timeout_ms: int = 0
+    """0: none; else 5000-30000."""
+    eagerness: Eagerness = Eagerness.AUTO
+    interrupt: bool = True
+    """The caller may interrupt the agent."""
+    greeting_guard_ms: int = 1000
+    """For so long after the greeting begins, noise from the caller does not stop it."""
+    noise_reduction: NoiseReduction = NoiseReduction.OFF
+    speed: float = 1.0
+    temperature: float = 0.8
+    """Sent only in dialects that know it."""
+    max_output_tokens: int | None = None
+    """None: no limit (`inf`)."""
+    transcription_model: str = ""
+    """Empty: the caller's words are not transcribed."""
+    transcription_language: str = ""
+    """ISO 639-1; empty: the provider finds out."""
+    local_vad: LocalVad = LocalVad.OFF
+
+
+class Greeting(Message, kw_only=True):
+    language: str
+    text: str
+
+
+class TransferTarget(Message, kw_only=True):
+    """Somebody whom the agent may connect a caller to."""
+
+    name: str
+    uri: str
+    """sip: or sips: URI that the REFER names (RFC 3515)."""
+    description: str = ""
+
+
+class ToolSet(Message, kw_only=True):
+    hang_up: bool = True
+    transfer_targets: tuple[TransferTarget, ...] = ()
+
+
+class CallPlan(Message, tag_field="verdict", tag="accept", kw_only=True):
+    """All that a worker needs for one call; fixed while the call runs."""
+
+    call_id: str
+    tenant_id: str
+    number_id: str
+    agent_id: str
+    agent_name: str
+    revision: int
+    language: str
+    greeting: Greeting | None
+    apology: Greeting
+    """Said when the provider fails, before hanging up."""
+    provider: ProviderAccess
+    settings: Settings
+    tools: ToolSet = ToolSet()
+    max_duration_seconds: int = 3600
+    offline_seconds: int = 3600
+    """While the web side cannot be reached, this plan answers calls to the same number for so long."""
+
+
+class Refusal(Message, tag_field="verdict", tag="refuse", kw_only=True):
+    call_id: str
+    reason: RefusalReason
+    detail: str = ""
+
+
+class AccountCheckPlan(Message, kw_only=True):
+    """Open a session with this account and say what came back."""
+
+    check_id: str
+    provider: ProviderAccess
+    settings: Settings
+
+
+# --- events: what happened, up the link ----------------------------------------------------------
+
+
+class Event(Message, tag_field="event", kw_only=True):
+    """Base of what happened; `offset_ms` counts from the answer of the call."""
+
+
+class WorkerStarted(Event, tag="worker.started", kw_only=True):
+    """First event of each run of a worker: calls of earlier runs that are still open were lost."""
+
+    boot_id: str
+
+
+class CallTaken(Event, tag="call.taken", kw_only=True):
+    """A call answered from the last known plan while the web side could not be reached."""
+
+    request: AdmissionRequest
+    tenant_id: str
+    number_id: str
+    agent_id: str
+    revision: int
+
+
+class CallRefused(Event, tag="call.refused", kw_only=True):
+    """A call that the worker refused without the web side's word."""
+
+    request: AdmissionRequest
+    reason: RefusalReason
+    detail: str = ""
+
+
+class CallAnswered(Event, tag="call.answered", kw_only=True):
+    codec: str = ""
+    """Name of the call's RTP encoding, e.g. `PCMU/8000` (RFC 3551)."""
+
+
+class CallEnded(Event, tag="call.ended", kw_only=True):
+    cause: EndCause
+    detail: str = ""
+    """One plain sentence, in English; empty where the cause says it all."""
+    duration_ms: int = 0
+    sip_status: int = 0
+
+
+class SessionOpened(Event, tag="session.opened", kw_only=True):
+    account_id: str
+    session_id: str = ""
+    model: str = ""
+    input_format: AudioFormat
+    output_format: AudioFormat
+    took_ms: int
+
+
+class ProviderProblem(Event, tag="provider.problem", kw_only=True):
+    account_id: str
+    kind: ProblemKind
+    code: str = ""
+    message: str = ""
+    """What the provider said; holds no key and no prompt."""
+    fatal: bool = False
+    offset_ms: int = 0
+
+
+class TranscriptUpdated(Event, tag="transcript.updated", kw_only=True):
+    """One entry of the transcript as it now stands; the same `item_id` replaces what was."""
+
+    item_id: str
+    position: int
+    """Orders the entries of a call; not dense."""
+    speaker: Speaker
+    text: str
+    """Agent: only what the caller has heard so far."""
+    cut_text: str = ""
+    """Agent: what a barge-in cut off."""
+    final: bool = False
+    offset_ms: int = 0
+    """Where the entry begins."""
+    duration_ms: int = 0
+
+
+class ToolUpdated(Event, tag="tool.updated", kw_only=True):
+    tool_call_id: str
+    position: int
+    name: str
+    arguments: dict[str, Any] = {}
+    state: ToolState
+    result: str = ""
+    """One plain sentence."""
+    offset_ms: int = 0
+    duration_ms: int = 0
+
+
+class TurnMeasured(Event, tag="turn.measured", kw_only=True):
+    """Timings of one agent turn, in ms from the call's answer; None where it did not happen."""
+
+    number: int
+    caller_stopped_ms: int | None = None
+    end_known_ms: int | None = None
+    first_audio_ms: int | None = None
+    first_packet_ms: int | None = None
+    playout_ended_ms: int | None = None
+    interrupted: bool = False
+
+
+class UsageReported(Event, tag="usage.reported", kw_only=True):
+    """Tokens of one response, as the provider counted them (`response.done`)."""
+
+    model: str = ""
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    cached_text_tokens: int = 0
+    cached_audio_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+
+
+class AccountChecked(Event, tag="account.checked", kw_only=True):
+    check_id: str
+    ok: bool
+    kind: ProblemKind | None = None
+    message: str = ""
+    session_id: str = ""
+    took_ms: int = 0
+
+
+AnyEvent = (
+    WorkerStarted
+    | CallTaken
+    | CallRefused
+    | CallAnswered
+    | CallEnded
+    | SessionOpened
+    | ProviderProblem
+    | TranscriptUpdated
+    | ToolUpdated
+    | TurnMeasured
+    | UsageReported
+    | AccountChecked
+)
+
+
+class Record(Message, kw_only=True):
+    """An event on its way: its place in the worker's outbox, its call, its time (Unix seconds)."""
+
+    seq: int
+    at: float
+    call_id: str = ""
+    event: AnyEvent
+
+
+# --- frames of the link --------------------------------------------------------------------------
+
+
+class Frame(Message, tag_field="frame", kw_only=True):
+    """Base of the link's frames."""
+
+
+class Hello(Frame, tag="hello", kw_only=True):
+    contract: int = CONTRACT_VERSION
+    stream: str
+    """UUID of the worker's outbox file; a new file is a new stream."""
+    boot_id: str
+    host: str
+    version: str
+    sip_build: str
+    """pjsua2 version and suffix."""
+    capacity: int
+    """Calls at once that this build and configuration really take."""
+    addresses: tuple[str, ...] = ()
+    """`sip:host:port;transport=udp` and so on."""
+
+
+class Events(Frame, tag="events", kw_only=True):
+    stream: str
+    records: tuple[Record, ...]
+
+
+class Heartbeat(Frame, tag="heartbeat", kw_only=True):
+    active_calls: int
+    draining: bool = False
+    outbox_depth: int = 0
+
+
+class CommandDone(Frame, tag="command.done", kw_only=True):
+    command_id: str
+    ok: bool
+    detail: str = ""
+
+
+class Welcome(Frame, tag="welcome", kw_only=True):
+    worker: str
+    """The worker's name as the web side knows it."""
+    acknowledged: int
+    """Highest seq stored of this stream; 0 for a new one."""
+
+
+class Ack(Frame, tag="ack", kw_only=True):
+    stream: str
+    seq: int
+
+
+class HangUpCall(Frame, tag="call.hang_up", kw_only=True):
+    command_id: str
+    call_id: str
+
+
+class CheckAccount(Frame, tag="account.check", kw_only=True):
+    """Pull the check's plan over HTTP, run it, report AccountChecked. No secret is in this frame."""
+
+    command_id: str
+    check_id: str
+
+
+class Rejected(Frame, tag="rejected", kw_only=True):
+    detail: str
+
+
+UpFrame = Hello | Events | Heartbeat | CommandDone
+DownFrame = Welcome | Ack | HangUpCall | CheckAccount | Rejected
+
+encode = msgspec.json.encode
+decode_up: Final = msgspec.json.Decoder(UpFrame).decode
+decode_down: Final = msgspec.json.Decoder(DownFrame).decode
+decode_admission_request: Final = msgspec.json.Decoder(AdmissionRequest).decode
+decode_admission: Final = msgspec.json.Decoder(CallPlan | Refusal).decode
+decode_check_plan: Final = msgspec.json.Decoder(AccountCheckPlan).decode

@@ -1,0 +1,78 @@
+"""What a conversation knows of the telephone: a leg that gives and takes audio, and can be ended.
+
+The SIP room and the WebRTC room each provide one. All methods belong to the event loop's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from media_worker.audio.capture import Capture
+from media_worker.audio.playout import Playout
+
+
+class LegAnswered(msgspec.Struct, frozen=True):
+    codec: str
+    """e.g. `PCMU/8000`"""
+
+
+class LegDtmf(msgspec.Struct, frozen=True):
+    """A key of the telephone (RFC 4733 section 3.2)."""
+
+    digit: str
+
+
+class LegHeld(msgspec.Struct, frozen=True):
+    """The other side put the call on hold (`True`) or took it back."""
+
+    held: bool
+
+
+class LegEnded(msgspec.Struct, frozen=True):
+    """Always the last event. `by_caller` is False where we ended it ourselves."""
+
+    by_caller: bool
+    sip_status: int
+    reason: str
+
+
+LegEvent = LegAnswered | LegDtmf | LegHeld | LegEnded
+
+
+class TransferOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a REFER (RFC 3515 section 2.4.5: the last NOTIFY's status)."""
+
+    succeeded: bool
+    sip_status: int
+    """Final status of the transfer target, of the REFER itself if refused, 408 if nothing came."""
+    reason: str
+
+
+class Leg(Protocol):
+    """The telephone side of one call."""
+
+    clock_rate: int
+    """Hz of the PCM in capture and playout."""
+    capture: Capture
+    """Caller's audio, filled by the media thread."""
+    playout: Playout
+    """Agent's audio, emptied by the media thread."""
+
+    async def answer(self) -> None:
+        """200 OK; media begins. LegAnswered follows in `events`."""
+        ...
+
+    def events(self) -> AsyncIterator[LegEvent]:
+        """What happens, until LegEnded. One reader."""
+        ...
+
+    async def transfer(self, uri: str, *, timeout_seconds: float) -> TransferOutcome:
+        """Blind transfer: REFER, then observe its NOTIFYs. The call is not ended here."""
+        ...
+
+    async def hang_up(self, status: int = 0) -> None:
+        """BYE, or a final response where the call was not answered."""
+        ...
