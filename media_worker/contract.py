@@ -6,8 +6,8 @@ side can be the newer one; a field is never renamed, a new one has a default.
 
 HTTP (worker -> web, `Authorization: Bearer <worker token>`):
 
-    POST /api/worker/v1/calls            AdmissionRequest -> CallPlan | Refusal (tag `verdict`), 200
-    POST /api/worker/v1/checks/{id}      (empty)          -> AccountCheckPlan, 200; 404 when it is over
+    POST /api/worker/v1/calls         AdmissionRequest -> 200 CallPlan | Refusal (tag `verdict`)
+    POST /api/worker/v1/checks/{id}   (empty)          -> 200 AccountCheckPlan; 404 when over
 
 Errors are RFC 9457 problem documents: 400 malformed, 401 token refused, 503 the web side cannot.
 
@@ -16,8 +16,8 @@ WebSocket `/ws/worker/v1/link` (same bearer header), text frames of JSON, tag `f
     worker -> web   Hello, Events, Heartbeat, CommandDone
     web -> worker   Welcome, Ack, HangUpCall, CheckAccount, Rejected
 
-The first frame up is Hello; Events carry the worker's outbox in order, `(stream, seq)` identifies one
-for ever; the web side stores a batch in one transaction and acknowledges the highest seq stored.
+The first frame up is Hello; Events carry the worker's outbox in order, `(stream, seq)` identifies
+one for ever; the web side stores a batch in one transaction and acknowledges the highest seq stored.
 A malformed frame is answered by Rejected and counted; the link stays open.
 """
 
@@ -108,7 +108,7 @@ class RefusalReason(StrEnum):
     TENANT_LIMIT = "tenant_limit"
     WORKER_FULL = "worker_full"
     WORKER_DRAINING = "worker_draining"
-    WORKER_TOKEN_REFUSED = "worker_token_refused"
+    WORKER_TOKEN_REFUSED = "worker_token_refused"  # noqa: S105 - a reason, not a token
     WEB_UNREACHABLE = "web_unreachable"
     """The web side did not answer and the worker has no plan for that number that is still good."""
     INTERNAL_ERROR = "internal_error"
@@ -278,7 +278,7 @@ class CallPlan(Message, tag_field="verdict", tag="accept", kw_only=True):
     tools: ToolSet = ToolSet()
     max_duration_seconds: int = 3600
     offline_seconds: int = 3600
-    """While the web side cannot be reached, this plan answers calls to the same number for so long."""
+    """For so long this plan answers calls to its number while the web side is unreachable."""
 
 
 class Refusal(Message, tag_field="verdict", tag="refuse", kw_only=True):
@@ -502,7 +502,7 @@ class HangUpCall(Frame, tag="call.hang_up", kw_only=True):
 
 
 class CheckAccount(Frame, tag="account.check", kw_only=True):
-    """Pull the check's plan over HTTP, run it, report AccountChecked. No secret is in this frame."""
+    """Pull the check's plan over HTTP, run it, report AccountChecked. Carries no secret."""
 
     command_id: str
     check_id: str

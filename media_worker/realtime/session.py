@@ -196,7 +196,7 @@ class RealtimeSession(Protocol):
     async def set_guard(self, guarded: bool) -> None: ...
 
     async def send_audio(self, data: bytes) -> None:
-        """Append the caller's audio, in `info.input_format`. Raises SessionError when it is over."""
+        """Append the caller's audio, in `info.input_format`. Raises SessionError once over."""
         ...
 
     def events(self) -> AsyncIterator[SessionEvent]:
