@@ -17,8 +17,8 @@ WebSocket `/ws/worker/v1/link` (same bearer header), text frames of JSON, tag `f
     web -> worker   Welcome, Ack, HangUpCall, CheckAccount, Rejected
 
 The first frame up is Hello; Events carry the worker's outbox in order, `(stream, seq)` identifies
-one for ever; the web side stores a batch in one transaction and acknowledges the highest seq stored.
-A malformed frame is answered by Rejected and counted; the link stays open.
+one for ever; the web side stores a batch in one transaction and acknowledges the highest seq it
+stored. A malformed frame is answered by Rejected and counted; the link stays open.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class ToolState(StrEnum):
 # --- the call plan -------------------------------------------------------------------------------
 
 
-class AdmissionRequest(Message, kw_only=True):
+class AdmissionRequest(Message, frozen=True, kw_only=True):
     """A call that wants in. `call_key` makes a retry of the same call harmless."""
 
     call_key: str
@@ -194,7 +194,7 @@ class AdmissionRequest(Message, kw_only=True):
     headers: dict[str, str] = {}
 
 
-class ProviderAccess(Message, kw_only=True):
+class ProviderAccess(Message, frozen=True, kw_only=True):
     """How to reach a provider account. The key is never shown, logged or put in an exception."""
 
     account_id: str
@@ -209,7 +209,7 @@ class ProviderAccess(Message, kw_only=True):
         return f"ProviderAccess(name={self.name!r}, url={self.url!r}, api_key=***)"
 
 
-class Settings(Message, kw_only=True):
+class Settings(Message, frozen=True, kw_only=True):
     """The effective settings of a call; ranges as the web side validated them."""
 
     dialect: Dialect = Dialect.OPENAI
@@ -241,12 +241,12 @@ class Settings(Message, kw_only=True):
     local_vad: LocalVad = LocalVad.OFF
 
 
-class Greeting(Message, kw_only=True):
+class Greeting(Message, frozen=True, kw_only=True):
     language: str
     text: str
 
 
-class TransferTarget(Message, kw_only=True):
+class TransferTarget(Message, frozen=True, kw_only=True):
     """Somebody whom the agent may connect a caller to."""
 
     name: str
@@ -255,12 +255,12 @@ class TransferTarget(Message, kw_only=True):
     description: str = ""
 
 
-class ToolSet(Message, kw_only=True):
+class ToolSet(Message, frozen=True, kw_only=True):
     hang_up: bool = True
     transfer_targets: tuple[TransferTarget, ...] = ()
 
 
-class CallPlan(Message, tag_field="verdict", tag="accept", kw_only=True):
+class CallPlan(Message, tag_field="verdict", tag="accept", frozen=True, kw_only=True):
     """All that a worker needs for one call; fixed while the call runs."""
 
     call_id: str
@@ -281,13 +281,13 @@ class CallPlan(Message, tag_field="verdict", tag="accept", kw_only=True):
     """For so long this plan answers calls to its number while the web side is unreachable."""
 
 
-class Refusal(Message, tag_field="verdict", tag="refuse", kw_only=True):
+class Refusal(Message, tag_field="verdict", tag="refuse", frozen=True, kw_only=True):
     call_id: str
     reason: RefusalReason
     detail: str = ""
 
 
-class AccountCheckPlan(Message, kw_only=True):
+class AccountCheckPlan(Message, frozen=True, kw_only=True):
     """Open a session with this account and say what came back."""
 
     check_id: str
@@ -298,17 +298,17 @@ class AccountCheckPlan(Message, kw_only=True):
 # --- events: what happened, up the link ----------------------------------------------------------
 
 
-class Event(Message, tag_field="event", kw_only=True):
+class Event(Message, tag_field="event", frozen=True, kw_only=True):
     """Base of what happened; `offset_ms` counts from the answer of the call."""
 
 
-class WorkerStarted(Event, tag="worker.started", kw_only=True):
+class WorkerStarted(Event, tag="worker.started", frozen=True, kw_only=True):
     """First event of each run of a worker: calls of earlier runs that are still open were lost."""
 
     boot_id: str
 
 
-class CallTaken(Event, tag="call.taken", kw_only=True):
+class CallTaken(Event, tag="call.taken", frozen=True, kw_only=True):
     """A call answered from the last known plan while the web side could not be reached."""
 
     request: AdmissionRequest
@@ -318,7 +318,7 @@ class CallTaken(Event, tag="call.taken", kw_only=True):
     revision: int
 
 
-class CallRefused(Event, tag="call.refused", kw_only=True):
+class CallRefused(Event, tag="call.refused", frozen=True, kw_only=True):
     """A call that the worker refused without the web side's word."""
 
     request: AdmissionRequest
@@ -326,12 +326,12 @@ class CallRefused(Event, tag="call.refused", kw_only=True):
     detail: str = ""
 
 
-class CallAnswered(Event, tag="call.answered", kw_only=True):
+class CallAnswered(Event, tag="call.answered", frozen=True, kw_only=True):
     codec: str = ""
     """Name of the call's RTP encoding, e.g. `PCMU/8000` (RFC 3551)."""
 
 
-class CallEnded(Event, tag="call.ended", kw_only=True):
+class CallEnded(Event, tag="call.ended", frozen=True, kw_only=True):
     cause: EndCause
     detail: str = ""
     """One plain sentence, in English; empty where the cause says it all."""
@@ -339,7 +339,7 @@ class CallEnded(Event, tag="call.ended", kw_only=True):
     sip_status: int = 0
 
 
-class SessionOpened(Event, tag="session.opened", kw_only=True):
+class SessionOpened(Event, tag="session.opened", frozen=True, kw_only=True):
     account_id: str
     session_id: str = ""
     model: str = ""
@@ -348,7 +348,7 @@ class SessionOpened(Event, tag="session.opened", kw_only=True):
     took_ms: int
 
 
-class ProviderProblem(Event, tag="provider.problem", kw_only=True):
+class ProviderProblem(Event, tag="provider.problem", frozen=True, kw_only=True):
     account_id: str
     kind: ProblemKind
     code: str = ""
@@ -358,7 +358,7 @@ class ProviderProblem(Event, tag="provider.problem", kw_only=True):
     offset_ms: int = 0
 
 
-class TranscriptUpdated(Event, tag="transcript.updated", kw_only=True):
+class TranscriptUpdated(Event, tag="transcript.updated", frozen=True, kw_only=True):
     """One entry of the transcript as it now stands; the same `item_id` replaces what was."""
 
     item_id: str
@@ -375,7 +375,7 @@ class TranscriptUpdated(Event, tag="transcript.updated", kw_only=True):
     duration_ms: int = 0
 
 
-class ToolUpdated(Event, tag="tool.updated", kw_only=True):
+class ToolUpdated(Event, tag="tool.updated", frozen=True, kw_only=True):
     tool_call_id: str
     position: int
     name: str
@@ -387,7 +387,7 @@ class ToolUpdated(Event, tag="tool.updated", kw_only=True):
     duration_ms: int = 0
 
 
-class TurnMeasured(Event, tag="turn.measured", kw_only=True):
+class TurnMeasured(Event, tag="turn.measured", frozen=True, kw_only=True):
     """Timings of one agent turn, in ms from the call's answer; None where it did not happen."""
 
     number: int
@@ -399,7 +399,7 @@ class TurnMeasured(Event, tag="turn.measured", kw_only=True):
     interrupted: bool = False
 
 
-class UsageReported(Event, tag="usage.reported", kw_only=True):
+class UsageReported(Event, tag="usage.reported", frozen=True, kw_only=True):
     """Tokens of one response, as the provider counted them (`response.done`)."""
 
     model: str = ""
@@ -411,7 +411,7 @@ class UsageReported(Event, tag="usage.reported", kw_only=True):
     output_audio_tokens: int = 0
 
 
-class AccountChecked(Event, tag="account.checked", kw_only=True):
+class AccountChecked(Event, tag="account.checked", frozen=True, kw_only=True):
     check_id: str
     ok: bool
     kind: ProblemKind | None = None
@@ -436,7 +436,7 @@ AnyEvent = (
 )
 
 
-class Record(Message, kw_only=True):
+class Record(Message, frozen=True, kw_only=True):
     """An event on its way: its place in the worker's outbox, its call, its time (Unix seconds)."""
 
     seq: int
@@ -448,11 +448,11 @@ class Record(Message, kw_only=True):
 # --- frames of the link --------------------------------------------------------------------------
 
 
-class Frame(Message, tag_field="frame", kw_only=True):
+class Frame(Message, tag_field="frame", frozen=True, kw_only=True):
     """Base of the link's frames."""
 
 
-class Hello(Frame, tag="hello", kw_only=True):
+class Hello(Frame, tag="hello", frozen=True, kw_only=True):
     contract: int = CONTRACT_VERSION
     stream: str
     """UUID of the worker's outbox file; a new file is a new stream."""
@@ -467,48 +467,48 @@ class Hello(Frame, tag="hello", kw_only=True):
     """`sip:host:port;transport=udp` and so on."""
 
 
-class Events(Frame, tag="events", kw_only=True):
+class Events(Frame, tag="events", frozen=True, kw_only=True):
     stream: str
     records: tuple[Record, ...]
 
 
-class Heartbeat(Frame, tag="heartbeat", kw_only=True):
+class Heartbeat(Frame, tag="heartbeat", frozen=True, kw_only=True):
     active_calls: int
     draining: bool = False
     outbox_depth: int = 0
 
 
-class CommandDone(Frame, tag="command.done", kw_only=True):
+class CommandDone(Frame, tag="command.done", frozen=True, kw_only=True):
     command_id: str
     ok: bool
     detail: str = ""
 
 
-class Welcome(Frame, tag="welcome", kw_only=True):
+class Welcome(Frame, tag="welcome", frozen=True, kw_only=True):
     worker: str
     """The worker's name as the web side knows it."""
     acknowledged: int
     """Highest seq stored of this stream; 0 for a new one."""
 
 
-class Ack(Frame, tag="ack", kw_only=True):
+class Ack(Frame, tag="ack", frozen=True, kw_only=True):
     stream: str
     seq: int
 
 
-class HangUpCall(Frame, tag="call.hang_up", kw_only=True):
+class HangUpCall(Frame, tag="call.hang_up", frozen=True, kw_only=True):
     command_id: str
     call_id: str
 
 
-class CheckAccount(Frame, tag="account.check", kw_only=True):
+class CheckAccount(Frame, tag="account.check", frozen=True, kw_only=True):
     """Pull the check's plan over HTTP, run it, report AccountChecked. Carries no secret."""
 
     command_id: str
     check_id: str
 
 
-class Rejected(Frame, tag="rejected", kw_only=True):
+class Rejected(Frame, tag="rejected", frozen=True, kw_only=True):
     detail: str
 
 
