@@ -1,0 +1,46 @@
+"""The caller's audio on its way from the media thread to the event loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+
+class Capture:
+    """A bounded queue of PCM frames with one writer (media thread) and one reader (event loop).
+
+    Safe without a lock: each step is one atomic operation on a deque, and a frame belongs to the
+    thread that popped it.
+    """
+
+    FRAME_MS: Final = 20
+
+    def __init__(self, clock_rate: int, limit_ms: int = 2000) -> None:
+        self.clock_rate = clock_rate
+        self.dropped_ms = 0
+        """Milliseconds thrown away because nobody took them in time."""
+        self._limit = max(1, limit_ms // self.FRAME_MS)
+        self._frames: deque[bytes] = deque()
+
+    def put(self, frame: bytes) -> None:
+        """Add 20 ms of 16-bit mono PCM; beyond the limit the oldest frame goes. Media thread."""
+        frames = self._frames
+        if len(frames) >= self._limit:
+            try:
+                frames.popleft()
+            except IndexError:  # the reader emptied it between the two lines
+                pass
+            else:
+                self.dropped_ms += self.FRAME_MS
+        frames.append(frame)
+
+    def take(self) -> bytes:
+        """All audio since the last call, oldest first; empty when there is none. Event loop."""
+        frames = self._frames
+        taken = []
+        for _ in range(len(frames)):  # not until empty: the writer must not keep us here
+            try:
+                taken.append(frames.popleft())
+            except IndexError:  # the writer dropped one meanwhile
+                break
+        return b"".join(taken)

@@ -1,0 +1,84 @@
+import pytest
+
+from media_worker.audio.vad import Hysteresis, LocalVadDetector, VadEnd, VadOnset, level_db
+from media_worker.contract import LocalVad
+from tests.media_worker.audio.signals import noise, silence, tone, voice
+
+
+def feed(hysteresis: Hysteresis, pattern: str) -> list:
+    events = (hysteresis.feed(mark == "S") for mark in pattern)
+    return [event for event in events if event]
+
+
+def test_onset_needs_enough_speech():
+    assert feed(Hysteresis(onset_ms=60, silence_ms=100), ".SS..SS..") == []
+    assert feed(Hysteresis(onset_ms=60, silence_ms=100), "..SSS") == [VadOnset(40)]
+
+
+def test_onset_forgives_a_gap():
+    assert feed(Hysteresis(onset_ms=60, silence_ms=100), ".SS.SS") == [VadOnset(20)]
+
+
+def test_end_after_silence_is_where_speech_stopped():
+    events = feed(Hysteresis(onset_ms=60, silence_ms=100), "SSSS.....")
+    assert events == [VadOnset(0), VadEnd(80)]
+
+
+def test_a_pause_shorter_than_the_silence_is_no_end():
+    assert feed(Hysteresis(onset_ms=60, silence_ms=100), "SSS....SS....SS") == [VadOnset(0)]
+
+
+def test_a_click_does_not_keep_the_turn_open():
+    events = feed(Hysteresis(onset_ms=60, silence_ms=100), "SSS..S..S.")
+    assert events == [VadOnset(0), VadEnd(60)]
+
+
+def test_a_second_turn_begins_anew():
+    events = feed(Hysteresis(onset_ms=60, silence_ms=60), "SSS...SSS...")
+    assert events == [VadOnset(0), VadEnd(60), VadOnset(120), VadEnd(180)]
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("mode", [LocalVad.ENERGY, LocalVad.WEBRTC])
+def test_speech_in_faint_noise_makes_one_turn(mode, rate):
+    detector = LocalVadDetector(mode, rate, silence_ms=500)
+    sound = (
+        noise(1000, rate=rate, level=0.001)
+        + voice(1500, rate=rate)
+        + noise(1500, rate=rate, level=0.001)
+    )
+    odd = 333 * 2
+    events = [e for at in range(0, len(sound), odd) for e in detector.feed(sound[at : at + odd])]
+    assert [type(event) for event in events] == [VadOnset, VadEnd]
+    assert events[0].at_ms == pytest.approx(1000, abs=120)
+    assert events[1].at_ms == pytest.approx(2500, abs=200)
+    assert not detector.speaking
+
+
+@pytest.mark.parametrize("mode", [LocalVad.ENERGY, LocalVad.WEBRTC])
+def test_silence_and_faint_noise_are_not_speech(mode):
+    detector = LocalVadDetector(mode, 8000, silence_ms=500)
+    assert detector.feed(silence(2000) + noise(3000, level=0.001)) == []
+
+
+def test_energy_learns_a_louder_background():
+    detector = LocalVadDetector(LocalVad.ENERGY, 8000, silence_ms=500)
+    detector.feed(silence(1000))
+    detector.feed(noise(6000, level=0.008))
+    assert not detector.speaking
+    assert [type(e) for e in detector.feed(voice(500, level=0.3))] == [VadOnset]
+
+
+def test_speech_from_the_first_frame_is_heard():
+    for mode in (LocalVad.ENERGY, LocalVad.WEBRTC):
+        assert LocalVadDetector(mode, 8000, silence_ms=500).feed(voice(800))[0].at_ms < 200
+
+
+def test_level_of_a_full_scale_sine():
+    assert level_db(tone(1000, 100, level=1.0)) == pytest.approx(-3.0, abs=0.1)
+    assert level_db(silence(20)) == level_db(b"") == -100.0
+
+
+def test_off_has_no_detector():
+    with pytest.raises(ValueError, match="off"):
+        LocalVadDetector(LocalVad.OFF, 8000, silence_ms=500)
