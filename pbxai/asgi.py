@@ -1,0 +1,44 @@
+"""What daphne serves: pages and the worker API over HTTP, live feeds and the worker link by
+WebSocket.
+"""
+
+from __future__ import annotations
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxai.settings")
+django.setup()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
+
+from media_worker.contract import LINK_PATH  # noqa: E402
+from pbxai.checks import refuse_unsafe  # noqa: E402
+from tenants.live.link import WorkerLink  # noqa: E402
+from tenants.live.nowhere import Nowhere  # noqa: E402
+from tenants.live.routing import websocket_urlpatterns  # noqa: E402
+
+refuse_unsafe()
+
+# Browsers send a session cookie and an Origin; both are checked. A worker sends neither: it shows
+# its token, and the link checks that.
+_browsers = AllowedHostsOriginValidator(
+    AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, re_path(r"", Nowhere.as_asgi())]))
+)
+
+application = ProtocolTypeRouter(
+    {
+        "http": get_asgi_application(),
+        "websocket": URLRouter(
+            [
+                path(LINK_PATH.lstrip("/"), WorkerLink.as_asgi()),
+                re_path(r"", _browsers),
+            ]
+        ),
+    }
+)

@@ -1,0 +1,61 @@
+"""What production must not run with; web, jobs and every command refuse it before they start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+
+TAG = "pbxai"
+
+
+@checks.register(TAG)
+def check_production(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Refuse every embedded part once DATABASE_URL or REDIS_URL says that this is production."""
+    if not settings.PRODUCTION:
+        return []
+    found: list[checks.CheckMessage] = []
+    if not settings.DATABASE_URL:
+        found.append(_error("E001", "REDIS_URL is set but DATABASE_URL is not."))
+    elif settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        found.append(_error("E002", "SQLite is for the embedded default; use postgresql://."))
+    if not settings.REDIS_URL:
+        found.append(_error("E003", "DATABASE_URL is set but REDIS_URL is not."))
+    if settings.DEBUG:
+        found.append(_error("E004", "PBXAI_DEBUG shows settings and source to visitors."))
+    if "*" in settings.ALLOWED_HOSTS:
+        found.append(_error("E005", "PBXAI_ALLOWED_HOSTS must name hosts, not *."))
+    return found
+
+
+@checks.register(TAG)
+def check_keyring(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """The key ring can be read before the first secret needs it."""
+    try:
+        settings.KEYRING.ring()
+    except (ImproperlyConfigured, OSError) as error:
+        return [checks.Error(str(error), id=f"{TAG}.E006")]
+    return []
+
+
+def refuse_unsafe() -> None:
+    """Raise ImproperlyConfigured with every finding; for processes that run no Django command."""
+    errors = [found for found in checks.run_checks(tags=[TAG]) if found.is_serious()]
+    if errors:
+        raise ImproperlyConfigured("\n".join(str(error) for error in errors))
+
+
+def _error(number: str, message: str) -> checks.CheckMessage:
+    return checks.Error(
+        message,
+        hint="Production sets DATABASE_URL and REDIS_URL; the embedded default sets neither.",
+        id=f"{TAG}.{number}",
+    )
