@@ -1,0 +1,146 @@
+"""The WebSocket to a provider: address, headers, limits, keep-alive.
+
+Nothing here reads what is in a frame. The library's own debug log would show the key and every
+frame, so it gets a logger that never goes below INFO.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as websocket_connect
+from websockets.exceptions import WebSocketException
+from websockets.typing import Data
+
+from media_worker.contract import ProblemKind, ProviderAccess
+from media_worker.realtime.failures import Scrubber, from_connect
+from media_worker.realtime.session import SessionError
+
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+"""A server's event; the largest are audio deltas of some ten thousand bytes."""
+QUEUED_FRAMES: Final = 256
+"""Frames that wait for the reader before the network is told to wait."""
+PING_SECONDS: Final = 20.0
+PONG_SECONDS: Final = 40.0
+"""Longer than the library's: a loop that was busy must not cost a call (REALTIME.md section 5)."""
+_WRITE_LIMIT: Final = 8 * 1024 * 1024
+"""`send` never waits: the session looks at the backlog and gives up long before."""
+_UNSENT_BYTES: Final = 65536
+"""What the kernel may hold unsent, so that a backlog shows here and not hidden in the socket."""
+
+_log = logging.getLogger("media_worker.realtime.websocket")
+_log.setLevel(logging.INFO)
+
+
+class _Connect(websocket_connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow none: the key is for the address that the tenant gave."""
+        return exc
+
+
+class Socket:
+    """An open connection; `send` and `receive` raise websockets' ConnectionClosed."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self._websocket = websocket
+        _limit_unsent(websocket)
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the network has not taken."""
+        return self._websocket.transport.get_write_buffer_size()
+
+    async def send(self, frame: bytes) -> None:
+        await self._websocket.send(frame, text=True)
+
+    async def receive(self) -> Data:
+        return await self._websocket.recv(decode=False)
+
+    async def close(self) -> None:
+        await self._websocket.close()
+
+    def abort(self) -> None:
+        """Without a word, at once; harmless on a closed connection."""
+        self._websocket.transport.abort()
+
+
+async def connect(
+    provider: ProviderAccess,
+    model: str,
+    headers: dict[str, str],
+    *,
+    scrub: Scrubber,
+    open_seconds: float,
+    close_seconds: float,
+) -> Socket:
+    """Connect to the provider. Raises SessionError."""
+    place = "The provider"
+    headers = {**authorization(provider), **headers}
+    try:
+        url = with_model(provider.url, model)
+        parts = urlsplit(url)
+        place = parts.netloc.rpartition("@")[2] or place
+        websocket = await _Connect(
+            url,
+            additional_headers=headers,
+            user_agent_header="pbxai",
+            compression=None,
+            proxy=None if _is_loopback(parts.hostname) else True,
+            open_timeout=open_seconds,
+            close_timeout=close_seconds,
+            ping_interval=PING_SECONDS,
+            ping_timeout=PONG_SECONDS,
+            max_size=MAX_FRAME_BYTES,
+            max_queue=QUEUED_FRAMES,
+            write_limit=_WRITE_LIMIT,
+            logger=_log,
+        )
+    except (OSError, WebSocketException, ValueError) as error:
+        raise from_connect(error, place, scrub) from None
+    return Socket(websocket)
+
+
+def with_model(url: str, model: str) -> str:
+    """The provider's address with `model` in its query; Azure's `deployment` stands for it."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if not model or any(name == "deployment" for name, _ in query):
+        return url
+    query = [(name, value) for name, value in query if name != "model"]
+    return urlunsplit(parts._replace(query=urlencode([*query, ("model", model)]), fragment=""))
+
+
+def authorization(provider: ProviderAccess) -> dict[str, str]:
+    """The key's header. Raises SessionError for what cannot be a key: it would break the header."""
+    key = provider.api_key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise SessionError(
+            ProblemKind.KEY_REFUSED, "The key holds characters that no key has; store it again."
+        )
+    if not key:
+        return {}
+    return {"api-key": key} if provider.auth == "api-key" else {"Authorization": f"Bearer {key}"}
+
+
+def _is_loopback(host: str | None) -> bool:
+    """A provider on this machine is not reached through a proxy."""
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host or "").is_loopback
+    return False
+
+
+def _limit_unsent(websocket: ClientConnection) -> None:
+    raw = websocket.transport.get_extra_info("socket")
+    if raw is None:
+        return
+    # a duplicate, because uvloop's stand-in for the socket refuses setsockopt
+    with contextlib.suppress(OSError), socket.fromfd(raw.fileno(), raw.family, raw.type) as ours:
+        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
