@@ -1,0 +1,110 @@
+"""An agent's draft, and its revisions that answer calls."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django_scopes import scope
+
+from tenants.models import Agent, AgentRevision, User
+from tenants.models.settings import SETTING_NAMES
+from tenants.services import audit
+from tenants.services.effective import effective_settings
+
+CONTENT: Final = (*SETTING_NAMES, "name", "hang_up_enabled", "transfer_targets")
+"""What a revision takes over from a draft."""
+
+
+class DraftConflict(Exception):  # noqa: N818 - says what is the matter
+    """Somebody else saved the draft meanwhile; nothing was written."""
+
+
+def save_draft(*, agent: Agent, user: User | None, expected_version: int | None = None) -> Agent:
+    """Check and save an agent's draft, a new one too.
+
+    `expected_version` is the draft_version that the person saw. Raises ValidationError, or
+    DraftConflict when the draft has another version by now.
+    """
+    with scope(tenant=agent.tenant), transaction.atomic():
+        is_new = agent.pk is None
+        if not is_new:
+            _lock(agent, expected_version)
+            agent.draft_version += 1
+        agent.updated_by = user
+        agent.full_clean()
+        agent.save()
+        audit.record(
+            "agent.create" if is_new else "agent.edit",
+            agent,
+            tenant=agent.tenant,
+            user=user,
+            draft_version=agent.draft_version,
+        )
+    return agent
+
+
+def publish(
+    *, agent: Agent, user: User | None, note: str = "", expected_version: int | None = None
+) -> AgentRevision:
+    """Make the draft the revision that answers new calls; calls that run keep theirs.
+
+    Raises ValidationError when the draft's values cannot hold together, DraftConflict when the
+    draft is not the one that the person saw.
+    """
+    with scope(tenant=agent.tenant), transaction.atomic():
+        _lock(agent, expected_version)
+        agent.full_clean()
+        conflicts = effective_settings(tenant=agent.tenant, source=agent).conflicts()
+        if conflicts:
+            raise ValidationError({name: [words] for name, words in conflicts.items()})
+        return _publish(agent, agent, user, note, "agent.publish")
+
+
+def roll_back(
+    *, agent: Agent, revision: AgentRevision, user: User | None, note: str = ""
+) -> AgentRevision:
+    """Publish an old revision once more, as a new number; the draft stays as it is."""
+    if revision.agent_id != agent.pk:
+        raise ValueError("The revision is another agent's.")
+    with scope(tenant=agent.tenant), transaction.atomic():
+        _lock(agent, None)
+        words = note or _("Revision %(number)d again") % {"number": revision.number}
+        return _publish(agent, revision, user, words, "agent.roll_back")
+
+
+def has_unpublished_changes(agent: Agent) -> bool:
+    """Whether the draft differs from what answers calls."""
+    published = agent.published
+    return published is None or _content(agent) != _content(published)
+
+
+def _publish(
+    agent: Agent, source: Agent | AgentRevision, user: User | None, note: str, action: str
+) -> AgentRevision:
+    newest = agent.published
+    revision = AgentRevision(
+        tenant=agent.tenant,
+        agent=agent,
+        number=newest.number + 1 if newest else 1,
+        note=note[:300],
+        published_by=user,
+        **_content(source),
+    )
+    revision.save()
+    audit.record(action, agent, tenant=agent.tenant, user=user, revision=revision.number, note=note)
+    return revision
+
+
+def _content(source: Agent | AgentRevision) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in CONTENT}
+
+
+def _lock(agent: Agent, expected_version: int | None) -> None:
+    """Hold the agent's row to the end of the transaction; it numbers the revisions too."""
+    row = Agent.all_tenants.select_for_update().only("draft_version").get(pk=agent.pk)
+    if expected_version is not None and row.draft_version != expected_version:
+        raise DraftConflict
+    agent.draft_version = row.draft_version

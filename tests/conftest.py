@@ -1,0 +1,134 @@
+"""People and things that tests of the web side share.
+
+Alice owns Acme, Victor may only read there, Erin edits, Bob administers; Charlie owns Birch,
+another tenant; Olga is the operator. Fixtures make rows without a scope; a test enters one where
+it acts as a tenant's page would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tenants.models import Agent, Member, Number, ProviderAccount, Tenant, User, Worker
+from tenants.models.choices import Role
+
+PASSWORD = "correct horse battery"
+SANDBOX_URL = "ws://127.0.0.1:8090/v1/realtime"
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(request: pytest.FixtureRequest, settings: Any) -> None:
+    """Cheap hashes, except where a running product reads them."""
+    if "e2e" not in request.path.parts:
+        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def make_user(email: str, **fields: Any) -> User:
+    return User.objects.create_user(email=email, password=PASSWORD, **fields)
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    return Tenant.objects.create(slug="acme", name="Acme Dental")
+
+
+@pytest.fixture
+def birch(db: None) -> Tenant:
+    """The other tenant, which must never be seen from acme."""
+    return Tenant.objects.create(slug="birch", name="Birch Legal")
+
+
+def _member(email: str, tenant: Tenant, role: str) -> User:
+    user = make_user(email)
+    Member.all_tenants.create(tenant=tenant, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def alice(acme: Tenant) -> User:
+    return _member("alice@acme.example", acme, Role.OWNER)
+
+
+@pytest.fixture
+def bob(acme: Tenant) -> User:
+    return _member("bob@acme.example", acme, Role.ADMIN)
+
+
+@pytest.fixture
+def erin(acme: Tenant) -> User:
+    return _member("erin@acme.example", acme, Role.EDITOR)
+
+
+@pytest.fixture
+def victor(acme: Tenant) -> User:
+    return _member("victor@acme.example", acme, Role.VIEWER)
+
+
+@pytest.fixture
+def charlie(birch: Tenant) -> User:
+    return _member("charlie@birch.example", birch, Role.OWNER)
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    return User.objects.create_superuser(email="olga@operator.example", password=PASSWORD)
+
+
+@pytest.fixture
+def make_account() -> Callable[..., ProviderAccount]:
+    def make(tenant: Tenant | None, name: str = "Main", key: str = "sandbox-key-0001") -> Any:
+        account = ProviderAccount(tenant=tenant, name=name, url=SANDBOX_URL)
+        account.set_secret(key)
+        account.save()
+        return account
+
+    return make
+
+
+@pytest.fixture
+def account(acme: Tenant, make_account: Callable[..., ProviderAccount]) -> ProviderAccount:
+    return make_account(acme)
+
+
+@pytest.fixture
+def agent(acme: Tenant, account: ProviderAccount) -> Agent:
+    """Acme's draft; nothing is published yet."""
+    return Agent.all_tenants.create(
+        tenant=acme,
+        name="Reception",
+        provider_account=account,
+        instructions="You are the reception of Acme Dental.",
+        greetings={"en": "Hello, Acme Dental."},
+        transfer_targets=[
+            {"name": "sales", "uri": "sip:sales@127.0.0.1:5080", "description": "The sales team"}
+        ],
+    )
+
+
+@pytest.fixture
+def published(agent: Agent, alice: User) -> Agent:
+    """Acme's agent with its first revision."""
+    from tenants.services.publishing import publish
+
+    publish(agent=agent, user=alice, note="first")
+    return agent
+
+
+@pytest.fixture
+def number(acme: Tenant, published: Agent) -> Number:
+    return Number.all_tenants.create(tenant=acme, number="100", label="Front desk", agent=published)
+
+
+@pytest.fixture
+def worker_and_token(db: None) -> tuple[Worker, str]:
+    from tenants.services.workers import create_worker
+
+    return create_worker(name="local")
+
+
+@pytest.fixture
+def worker(worker_and_token: tuple[Worker, str]) -> Worker:
+    return worker_and_token[0]
