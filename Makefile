@@ -1,0 +1,58 @@
+# pbxai: every target is listed by `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help run call test check unit e2e format screenshots messages lock hooks clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: $(VENV)/.run ## Start everything on this machine: web, jobs, media worker, sandbox provider
+	@exec $(BIN)/python manage.py run
+
+call: $(VENV)/.run ## Call the running system and talk: make call SAY="first sentence | second sentence"
+	@exec $(BIN)/python manage.py call $(if $(SAY),--say "$$SAY") $(if $(NUMBER),--number "$$NUMBER")
+
+test: $(VENV)/.test ## Everything that must be green: check, unit, e2e (installs what they need)
+	@scripts/test
+
+check: $(VENV)/.test ## Lint, format, types, walls between the rooms, migrations
+	@scripts/check
+
+unit: $(VENV)/.test ## The tests of the single rooms
+	$(BIN)/pytest tests --ignore=tests/e2e -q
+
+e2e: $(VENV)/.test ## The tests with real calls and a real browser (on the running machine's own loopback)
+	@scripts/system-packages
+	$(BIN)/pytest tests/e2e -q
+
+format: $(VENV)/.test ## Let ruff and djade put the code in order
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	git ls-files -z 'templates/*.html' | xargs -0 $(BIN)/djade --target-version 5.2
+
+screenshots: $(VENV)/.test ## Take the pictures in docs/ anew from a running demo with a real call
+	@scripts/system-packages
+	$(BIN)/python -m scripts.screenshots
+
+messages: $(VENV)/.test ## Collect and compile the German texts (needs gettext)
+	$(BIN)/python manage.py makemessages -l de --ignore=.venv --ignore=var && $(BIN)/python manage.py compilemessages -l de --ignore=.venv
+
+lock: $(VENV)/.test ## Pin every dependency anew from requirements/*.in
+	@scripts/lock
+
+hooks: $(VENV)/.test ## Run the checks before each commit (pre-commit)
+	$(BIN)/pre-commit install
+
+clean: ## Remove the virtual environment and caches (not var/, where the data is)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache
+
+$(VENV)/.run: requirements/run.txt scripts/install
+	@PYTHON=$(PYTHON) scripts/install run
+
+$(VENV)/.test: requirements/test.txt scripts/install
+	@PYTHON=$(PYTHON) scripts/install test

@@ -1,0 +1,143 @@
+"""`manage.py run`: the whole product on this machine, with a demo tenant, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from pbxai.stack import Port, Program, Stack, StackError, answers, only_one, refuse_taken_ports
+from tenants.models import User, Worker
+
+DRAIN_SECONDS = "3"
+"""At Ctrl-C a developer waits for no long call; PBXAI_DRAIN_SECONDS says otherwise."""
+
+
+class Command(BaseCommand):
+    help = "Start web, jobs, media worker and sandbox provider; print where to go; stop at Ctrl-C."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        data = settings.DATA_DIR
+        try:
+            with only_one(data / "run" / "lock"):
+                self._run(data)
+        except StackError as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            self.stdout.write("Stopped.")
+
+    def _run(self, data: Path) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        refuse_taken_ports(settings.HTTP_ADDRESS, web_ports())
+        refuse_taken_ports(settings.SIP_ADDRESS, sip_ports())
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("seed_demo", verbosity=0)
+        stack = Stack(folder=data, programs=programs(), environment=environment(data))
+        self.stdout.write("Starting; logs are in " + str(stack.logs))
+        stack.start()
+        try:
+            self._say_where(data)
+            stack.wait()
+        finally:
+            self.stdout.write("Stopping")
+            stack.stop()
+
+    def _say_where(self, data: Path) -> None:
+        web = settings.EXTERNAL_URL
+        known = json.loads((data / "keys" / "demo.json").read_text())
+        phone = f"{settings.SIP_ADDRESS}:{settings.SIP_PORT}"
+        tls = f"{settings.SIP_ADDRESS}:{settings.SIP_PORT + 1}"
+        self.stdout.write(f"Portal   {web}/  {_sign_in(known['owner'])}")
+        self.stdout.write(f"Console  {web}/console/  {_sign_in(known['operator'])}")
+        self.stdout.write(
+            f"Call     sip:{known['number']}@{phone}  (UDP or TCP; "
+            f"TLS: sip:{known['number']}@{tls};transport=tls)"
+        )
+        self.stdout.write("Ctrl-C stops all of it.")
+        self.stdout.flush()
+
+
+def web_ports() -> list[Port]:
+    tcp = socket.SOCK_STREAM
+    return [
+        Port(number=settings.HTTP_PORT, kind=tcp, purpose="web", variable="PBXAI_HTTP_PORT"),
+        Port(
+            number=settings.SANDBOX_PORT,
+            kind=tcp,
+            purpose="sandbox provider",
+            variable="PBXAI_SANDBOX_PORT",
+        ),
+    ]
+
+
+def sip_ports() -> list[Port]:
+    port, variable = settings.SIP_PORT, "PBXAI_SIP_PORT"
+    tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
+    return [
+        Port(number=port, kind=udp, purpose="SIP over UDP", variable=variable),
+        Port(number=port, kind=tcp, purpose="SIP over TCP", variable=variable),
+        Port(number=port + 1, kind=tcp, purpose="SIP over TLS, one above", variable=variable),
+    ]
+
+
+def programs() -> list[Program]:
+    """Web first: the worker pulls from it; the sandbox before the worker that speaks to it."""
+    python = sys.executable
+    web = f"http://{settings.HTTP_ADDRESS}:{settings.HTTP_PORT}"
+    sandbox = f"http://127.0.0.1:{settings.SANDBOX_PORT}"
+    daphne = (python, "-m", "daphne", "-b", settings.HTTP_ADDRESS, "-p", str(settings.HTTP_PORT))
+    celery = (python, "-m", "celery", "-A", "pbxai", "worker", "--beat", "--concurrency", "1")
+    drain = int(os.environ.get("PBXAI_DRAIN_SECONDS", DRAIN_SECONDS))
+    return [
+        Program(
+            name="web",
+            command=(*daphne, "pbxai.asgi:application"),
+            is_ready=lambda: answers(web + "/readyz"),
+        ),
+        Program(
+            name="jobs",
+            command=(*celery, "--loglevel", "INFO"),
+            is_ready=lambda: any((settings.DATA_DIR / "celery").glob("beat*")),
+        ),
+        Program(
+            name="sandbox",
+            command=(python, "-m", "media_worker.sandbox"),
+            is_ready=lambda: answers(sandbox + "/healthz"),
+        ),
+        Program(
+            name="worker",
+            command=(python, "-m", "media_worker"),
+            is_ready=lambda: Worker.objects.filter(name="local", connected=True).exists(),
+            stop_seconds=drain + 10,
+        ),
+    ]
+
+
+def environment(data: Path) -> dict[str, str]:
+    """What the parts are told beyond what this command was told itself."""
+    told = {
+        "PBXAI_DATA": str(data),
+        "PBXAI_WEB_URL": f"http://{settings.HTTP_ADDRESS}:{settings.HTTP_PORT}",
+        "PBXAI_WORKER_TOKEN_FILE": str(data / "keys" / "worker.token"),
+        "PBXAI_DRAIN_SECONDS": DRAIN_SECONDS,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {name: value for name, value in told.items() if name not in os.environ} | {
+        "PBXAI_DATA": str(data.resolve())
+    }
+
+
+def _sign_in(account: dict[str, str]) -> str:
+    """The password that the demo made, unless its person has chosen another since."""
+    user = User.objects.filter(email=account["email"]).first()
+    if user is None or not user.check_password(account["password"]):
+        return f"sign in as {account['email']} with the password that you chose"
+    return f"sign in as {account['email']} with password {account['password']}"

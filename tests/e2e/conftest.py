@@ -1,0 +1,74 @@
+"""Fixtures of the end-to-end tests: one running product, its database, phones, a browser.
+
+Nothing stands in for anything: the product is started by `manage.py run`, phones speak SIP and RTP,
+the browser is Chromium. Tests reach the product's own database to set up tenants and to read records.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from playwright.sync_api import Browser, sync_playwright
+
+from pbxai.crypto import KeyRingSource
+from tests.e2e.stack import RunningStack
+from tests.e2e.world import World
+
+# Playwright's synchronous interface runs an event loop in this thread; Django must not mind.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    running = RunningStack(tmp_path_factory.mktemp("pbxai"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(stack: RunningStack, django_db_blocker) -> Iterator[None]:
+    """No test database: these tests look at the running product's own."""
+    connection = connections["default"]
+    with django_db_blocker.unblock():
+        connection.close()
+        connection.settings_dict["NAME"] = stack.data / "pbxai.sqlite3"
+        settings.KEYRING = KeyRingSource(path=stack.data / "keys" / "keyring")
+        yield
+        connection.close()
+
+
+@pytest.fixture
+def world(stack: RunningStack, django_db_setup, django_db_blocker) -> Iterator[World]:
+    """Makes tenants, agents and numbers of a test's own in the running product."""
+    with django_db_blocker.unblock():
+        yield World(stack)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    return tmp_path
