@@ -1,0 +1,67 @@
+"""What a SIP endpoint is told, and how it complains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+WHEEL_CALLS: Final = 4
+"""Calls at once of the PyPI wheel, whose version suffix is empty (PJSUA_MAX_CALLS)."""
+ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - a name for it, not a binding
+
+
+class SipError(Exception):
+    """The SIP side cannot do what was asked; says why in plain words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SipConfig:
+    """Where to listen and how much to take. Port 0 lets the system choose."""
+
+    address: str = "127.0.0.1"
+    """Numeric; goes into SDP and Contact. `0.0.0.0` listens on all and names the host's own."""
+    public_address: str = ""
+    """Named in SDP and Contact instead of `address` (behind a 1:1 NAT)."""
+    port: int = 5060
+    """UDP and TCP."""
+    tls_port: int = 0
+    """0: no TLS."""
+    dials_tls: bool = False
+    """TLS towards others only, from any port (phones)."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    rtp_port: int = 20000
+    """First port of the RTP range; 0: any free ones."""
+    max_calls: int = 512
+    """Wanted; the build may take fewer."""
+    clock_rate: int = 8000
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    """RTP encoding names, most wanted first; all others are off."""
+    srtp: bool = True
+    """Offer and take SRTP (SDES) as well as RTP."""
+    media_timeout_seconds: float = 60.0
+    """A call whose peer sends no RTP for so long, and is not on hold, is hung up. 0: never."""
+    jitter_ms: int = 0
+    """Least delay of the jitter buffer; 0: it finds out."""
+    user: str = "pbxai"
+    """User part of our own SIP address."""
+    user_agent: str = "pbxai"
+    log_level: int = 2
+    """pjsip's own: 1 errors, 2 warnings, 3 information, 4 messages."""
+
+    def __post_init__(self) -> None:
+        for name in ("port", "tls_port", "rtp_port"):
+            if not 0 <= getattr(self, name) <= 65535:
+                raise SipError(f"{name} must be between 0 and 65535, not {getattr(self, name)}.")
+        if self.max_calls < 1:
+            raise SipError(f"max_calls must be at least 1, not {self.max_calls}.")
+        if self.clock_rate not in (8000, 16000):
+            raise SipError(f"clock_rate must be 8000 or 16000, not {self.clock_rate}.")
+        if self.tls_port and not (self.tls_certificate and self.tls_key):
+            raise SipError("TLS needs a certificate and a key.")
+
+    @property
+    def rtp_ports(self) -> int:
+        """Width of the RTP range: two ports a call, and as many again to skip those in use."""
+        return 0 if not self.rtp_port else min(self.max_calls * 4 + 16, 65535 - self.rtp_port)
