@@ -5,6 +5,7 @@ WebSocket.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import django
 
@@ -27,18 +28,11 @@ refuse_unsafe()
 
 # Browsers send a session cookie and an Origin; both are checked. A worker sends neither: it shows
 # its token, and the link checks that.
-_browsers = AllowedHostsOriginValidator(
-    AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, re_path(r"", Nowhere.as_asgi())]))
+_nowhere: Any = Nowhere.as_asgi()
+_browsers: Any = AllowedHostsOriginValidator(
+    AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, re_path(r"", _nowhere)]))
 )
+_link: Any = WorkerLink.as_asgi()
+_sockets: list[Any] = [path(LINK_PATH.lstrip("/"), _link), re_path(r"", _browsers)]
 
-application = ProtocolTypeRouter(
-    {
-        "http": get_asgi_application(),
-        "websocket": URLRouter(
-            [
-                path(LINK_PATH.lstrip("/"), WorkerLink.as_asgi()),
-                re_path(r"", _browsers),
-            ]
-        ),
-    }
-)
+application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": URLRouter(_sockets)})

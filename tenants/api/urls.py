@@ -1,3 +1,17 @@
+"""Addresses of the worker API, as the contract gives them."""
+
 from __future__ import annotations
 
-urlpatterns: list[object] = []
+from django.urls import path
+
+from media_worker.contract import ADMISSION_PATH, CHECK_PATH
+from tenants.api import worker
+
+urlpatterns = [
+    path(ADMISSION_PATH.lstrip("/"), worker.admit_call, name="worker-admit-call"),
+    path(
+        CHECK_PATH.replace("{check_id}", "<uuid:check_id>").lstrip("/"),
+        worker.pull_check,
+        name="worker-pull-check",
+    ),
+]

@@ -106,6 +106,9 @@ class ProviderAccount(models.Model):
             if plain
             else ""
         )
+        self.forget_check()
+
+    def forget_check(self) -> None:
         self.check_id = None
         self.check_state = CheckState.NONE
         self.check_kind = self.check_message = ""

@@ -70,6 +70,7 @@ class Call(models.Model):
     )
     end_detail = models.TextField(_("detail"), blank=True)
     sip_status = models.PositiveIntegerField(_("SIP status"), default=0)
+    last_event_at = models.DateTimeField(_("last heard of"), null=True)
     duration_ms = models.PositiveBigIntegerField(_("duration"), default=0)
     codec = models.CharField(_("codec"), max_length=32, blank=True)
     account = models.ForeignKey(

@@ -70,7 +70,8 @@ class SetAsideRecord(models.Model):
     stream = models.UUIDField()
     seq = models.PositiveBigIntegerField()
     reason = models.CharField(_("reason"), max_length=200)
-    record = models.JSONField(_("record"))
+    record = models.TextField(_("record"))
+    """JSON as the worker sent it."""
     at = models.DateTimeField(_("stored"), auto_now_add=True)
 
     class Meta:

@@ -8,10 +8,15 @@ import secrets
 import uuid
 from typing import Final
 
+from django.utils import timezone
+
+from media_worker import contract
 from tenants.models import Worker
+from tenants.services.text import plain
 
 KEY_WORD: Final = "pbxw"
 RANDOM_BYTES: Final = 32
+ADDRESS_LIMIT: Final = 32
 
 
 def create_worker(*, name: str) -> tuple[Worker, str]:
@@ -59,3 +64,44 @@ def _new_token(worker: Worker) -> str:
 def _digest(token: str) -> str:
     # 256 random bits need no slow hash.
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def link_opened(worker: Worker, hello: contract.Hello, link: str) -> None:
+    """A worker introduces itself; this link counts from now on."""
+    Worker.objects.filter(pk=worker.pk).update(
+        host=plain(hello.host, 255),
+        version=plain(hello.version, 64),
+        sip_build=plain(hello.sip_build, 64),
+        capacity=_count(hello.capacity),
+        addresses=[plain(address, 255) for address in hello.addresses[:ADDRESS_LIMIT]],
+        boot_id=plain(hello.boot_id, 64),
+        link=link,
+        connected=True,
+        draining=False,
+        last_seen_at=timezone.now(),
+    )
+
+
+def link_closed(worker: Worker, link: str) -> bool:
+    """A link is gone; False when a newer one had replaced it. Calls go on without it."""
+    gone = Worker.objects.filter(pk=worker.pk, link=link).update(
+        link="", connected=False, active_calls=0
+    )
+    return bool(gone)
+
+
+def heartbeat(worker: Worker, frame: contract.Heartbeat) -> bool:
+    """Keep what a worker says of itself; False when it was switched off meanwhile."""
+    alive = Worker.objects.filter(pk=worker.pk, is_active=True).update(
+        active_calls=_count(frame.active_calls),
+        draining=frame.draining,
+        outbox_depth=_count(frame.outbox_depth),
+        last_seen_at=timezone.now(),
+        connected=True,
+    )
+    return bool(alive)
+
+
+def _count(number: int) -> int:
+    """A number from outside, within the column's range."""
+    return max(0, min(number, 2**31 - 1))

@@ -1,0 +1,95 @@
+"""What media workers ask over HTTP; `media_worker/contract.py` is the description.
+
+400 malformed, 401 token refused, 404 no such check, 405, 413 too large, 503 the database is down;
+each as an RFC 9457 problem document.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Concatenate, Final, ParamSpec
+
+import msgspec
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from media_worker import contract
+from tenants.api.problems import problem
+from tenants.models import Worker
+from tenants.services import accounts, admission, workers
+
+log = structlog.get_logger(__name__)
+
+JSON: Final = "application/json"
+RETRY: Final = {"Retry-After": str(contract.RETRY_AFTER_SECONDS)}
+P = ParamSpec("P")
+
+
+def for_workers(
+    view: Callable[Concatenate[HttpRequest, Worker, P], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """POST with a worker's token only; a database that is down is 503, never a traceback."""
+
+    @csrf_exempt
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.method != "POST":
+            return problem(HTTPStatus.METHOD_NOT_ALLOWED, "Use POST.", {"Allow": "POST"})
+        try:
+            worker = workers.authenticate(
+                workers.bearer_token(request.headers.get("Authorization", ""))
+            )
+            if worker is None:
+                source = request.META.get("REMOTE_ADDR", "")
+                log.warning("worker_refused", source=source, path=request.path)
+                return problem(
+                    HTTPStatus.UNAUTHORIZED,
+                    "The worker's token is missing, wrong, or switched off.",
+                    {"WWW-Authenticate": "Bearer"},
+                )
+            return view(request, worker, *args, **kwargs)
+        except (OperationalError, InterfaceError) as error:
+            log.error("database_down", path=request.path, error=type(error).__name__)
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used.", RETRY)
+
+    return wrapped
+
+
+@for_workers
+def admit_call(request: HttpRequest, worker: Worker) -> HttpResponse:
+    """An INVITE came in: a plan for it, or a refusal with its reason."""
+    body = request.read(contract.MAX_FRAME_BYTES + 1)
+    if len(body) > contract.MAX_FRAME_BYTES:
+        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The document is too large.")
+    try:
+        call = contract.decode_admission_request(body)
+    except msgspec.MsgspecError as error:
+        return problem(HTTPStatus.BAD_REQUEST, f"Not an AdmissionRequest: {error}")
+    # A call is a sign of life, also while the link is down.
+    Worker.objects.filter(pk=worker.pk).update(last_seen_at=timezone.now())
+    try:
+        return _answer(admission.admit(worker=worker, request=call))
+    except admission.CallKeyTaken as error:
+        return problem(HTTPStatus.BAD_REQUEST, str(error))
+
+
+@for_workers
+def pull_check(request: HttpRequest, worker: Worker, check_id: uuid.UUID) -> HttpResponse:
+    """A check of a provider account, to be run by this worker now."""
+    plan = accounts.check_plan(check_id)
+    if plan is None:
+        return problem(HTTPStatus.NOT_FOUND, "The check is over.")
+    return _answer(plan)
+
+
+def _answer(document: msgspec.Struct) -> HttpResponse:
+    # The document may hold a key.
+    return HttpResponse(
+        contract.encode(document), content_type=JSON, headers={"Cache-Control": "no-store"}
+    )

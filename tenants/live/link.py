@@ -1,0 +1,171 @@
+"""The link of a media worker: events come up and are acknowledged, commands go down."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import InterfaceError, OperationalError
+from django.db.models import F
+from django.utils import timezone
+
+from media_worker import contract
+from tenants.models import Worker
+from tenants.services import accounts, intake, live, workers
+from tenants.services.text import plain
+
+log = structlog.get_logger(__name__)
+
+CLOSE_TOKEN_REFUSED: Final = 4401
+CLOSE_REPLACED: Final = 4409
+CLOSE_TRY_AGAIN: Final = 4503
+
+
+class _Events(msgspec.Struct, frozen=True, tag_field="frame", tag="events", kw_only=True):
+    """contract.Events with its records still closed, so that a bad one is one bad one."""
+
+    stream: str
+    records: tuple[msgspec.Raw, ...]
+
+
+_decode: Final = msgspec.json.Decoder(
+    contract.Hello | _Events | contract.Heartbeat | contract.CommandDone
+).decode
+
+
+class WorkerLink(AsyncWebsocketConsumer):
+    """One worker's WebSocket. A bad token closes it with 4401; a newer link of the same worker
+    closes it with 4409; a database that is down with 4503. A bad frame closes nothing.
+    """
+
+    worker: Worker | None = None
+    greeted = False
+
+    async def connect(self) -> None:
+        # Accepted first: a refused handshake reaches the client as a bare 403 without a reason.
+        await self.accept()
+        try:
+            self.worker = await _in_database(workers.authenticate, self._token())
+        except (OperationalError, InterfaceError):
+            await self.close(CLOSE_TRY_AGAIN)
+            return
+        if self.worker is None:
+            source = (self.scope.get("client") or ["unknown"])[0]
+            log.warning("worker_refused", source=source, path=contract.LINK_PATH)
+            await self.close(CLOSE_TOKEN_REFUSED)
+
+    async def disconnect(self, code: int) -> None:
+        if self.worker is None or not self.greeted:
+            return
+        await self.channel_layer.group_discard(live.worker_group(self.worker), self.channel_name)
+        try:
+            gone = await _in_database(workers.link_closed, self.worker, self.channel_name)
+        except (OperationalError, InterfaceError):
+            return  # the watch over workers will find it silent
+        if gone:
+            log.info("link_closed", worker=self.worker.name, code=code)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.worker is None:
+            return
+        try:
+            await self._handle(self.worker, self._frame(text_data))
+        except (msgspec.MsgspecError, intake.MalformedBatch, _FrameError) as error:
+            await self._reject(self.worker, str(error))
+        except (OperationalError, InterfaceError) as error:
+            log.error("database_down", worker=self.worker.name, error=type(error).__name__)
+            await self.close(CLOSE_TRY_AGAIN)
+
+    # --- from the channel layer
+
+    async def worker_command(self, message: live.WorkerCommand) -> None:
+        await self.send(text_data=message["frame"])
+
+    async def link_replaced(self, message: live.LinkReplaced) -> None:
+        if message["link"] != self.channel_name:
+            await self.close(CLOSE_REPLACED)
+
+    # --- frames
+
+    def _frame(self, text: str | None) -> Any:
+        if text is None:
+            raise _FrameError("Frames are text.")
+        if len(text) > contract.MAX_FRAME_BYTES:
+            raise _FrameError("The frame is too large.")
+        frame = _decode(text)
+        if isinstance(frame, contract.Hello) == self.greeted:
+            raise _FrameError("Hello comes first, and once.")
+        return frame
+
+    async def _handle(self, worker: Worker, frame: Any) -> None:
+        if isinstance(frame, contract.Hello):
+            await self._hello(worker, frame)
+        elif isinstance(frame, _Events):
+            stored = await _in_database(_store, worker, frame)
+            await self._send(contract.Ack(stream=frame.stream, seq=stored.acknowledged))
+            await live.apublish(stored.notices)
+        elif isinstance(frame, contract.Heartbeat):
+            if not await _in_database(workers.heartbeat, worker, frame):
+                log.warning("worker_switched_off", worker=worker.name)
+                await self.close(CLOSE_TOKEN_REFUSED)
+        else:
+            await _in_database(_command_done, worker, frame)
+
+    async def _hello(self, worker: Worker, frame: contract.Hello) -> None:
+        acknowledged = await _in_database(_greet, worker, frame, self.channel_name)
+        group = live.worker_group(worker)
+        await live.apublish(
+            [(group, live.LinkReplaced(type="link.replaced", link=self.channel_name))]
+        )
+        await self.channel_layer.group_add(group, self.channel_name)
+        self.greeted = True
+        await self._send(contract.Welcome(worker=worker.name, acknowledged=acknowledged))
+        log.info("link_open", worker=worker.name, host=frame.host, capacity=frame.capacity)
+
+    async def _reject(self, worker: Worker, detail: str) -> None:
+        log.warning("frame_rejected", worker=worker.name, why=detail)
+        await _in_database(_count_rejected, worker)
+        await self._send(contract.Rejected(detail=detail))
+
+    async def _send(self, frame: contract.DownFrame) -> None:
+        await self.send(text_data=contract.encode(frame).decode())
+
+    def _token(self) -> str:
+        for name, value in self.scope["headers"]:
+            if name == b"authorization":
+                return workers.bearer_token(value.decode("latin-1"))
+        return ""
+
+
+class _FrameError(Exception):
+    """A frame that must not come here or now."""
+
+
+async def _in_database(function: Any, *arguments: Any) -> Any:
+    # Not thread-sensitive: links of several workers and the browsers' sockets run side by side.
+    return await database_sync_to_async(function, thread_sensitive=False)(*arguments)
+
+
+def _greet(worker: Worker, frame: contract.Hello, link: str) -> int:
+    acknowledged = intake.acknowledged(worker=worker, stream=frame.stream)
+    workers.link_opened(worker, frame, link)
+    return acknowledged
+
+
+def _store(worker: Worker, frame: _Events) -> intake.Stored:
+    stored = intake.store(worker=worker, stream=frame.stream, records=frame.records)
+    Worker.objects.filter(pk=worker.pk).update(last_seen_at=timezone.now())
+    return stored
+
+
+def _command_done(worker: Worker, frame: contract.CommandDone) -> None:
+    log.info("command_done", worker=worker.name, command=frame.command_id, ok=frame.ok)
+    if not frame.ok:
+        accounts.fail_check(frame.command_id, plain(frame.detail))
+
+
+def _count_rejected(worker: Worker) -> None:
+    Worker.objects.filter(pk=worker.pk).update(rejected_frames=F("rejected_frames") + 1)

@@ -1,0 +1,71 @@
+"""What is done to a call from the web side: hang up, and close what a lost worker left open."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from media_worker import contract
+from tenants.models import Call, ToolCall, User
+from tenants.models.choices import CallState, EndCause, ToolState
+from tenants.services import audit, live
+
+log = structlog.get_logger(__name__)
+
+LOST_DETAIL: Final = "The media worker was lost while the call was open."
+NEVER_ANSWERED_DETAIL: Final = "The media worker asked for the call and never answered it."
+
+
+class CallIsOver(Exception):  # noqa: N818 - says what is the matter
+    """The call has ended already, or its worker cannot be reached."""
+
+
+def hang_up(*, call: Call, user: User | None) -> None:
+    """Ask the call's worker to end it; the record changes when the worker has done so.
+
+    Raises CallIsOver.
+    """
+    if not call.is_open or call.worker is None or not call.worker.connected:
+        raise CallIsOver
+    frame = contract.HangUpCall(command_id=str(uuid.uuid4()), call_id=str(call.public_id))
+    with transaction.atomic():
+        audit.record("call.hang_up", call, tenant=call.tenant, user=user, call=str(call.public_id))
+        live.publish_on_commit([live.command(call.worker, frame)])
+
+
+def interrupt(
+    calls: Iterable[Call], *, detail: str = LOST_DETAIL, at: datetime | None = None
+) -> list[live.Notice]:
+    """End open calls whose worker is gone. If a worker speaks of one again, it is open again.
+
+    The duration goes as far as the worker told, not to the moment when it was missed.
+    """
+    now = at or timezone.now()
+    notices = []
+    for call in calls:
+        call.state = CallState.ENDED
+        call.end_cause = EndCause.INTERRUPTED
+        call.end_detail = detail
+        call.ended_at = now
+        if call.answered_at and call.last_event_at:
+            known = call.last_event_at - call.answered_at
+            call.duration_ms = max(0, known // timedelta(milliseconds=1))
+        save(call, "state", "end_cause", "end_detail", "ended_at", "duration_ms")
+        ToolCall.all_tenants.filter(call=call, state=ToolState.RUNNING).update(
+            state=ToolState.FAILED, result=detail
+        )
+        log.warning("call_interrupted", call=str(call.public_id), why=detail)
+        notices += live.call_changed(call)
+    return notices
+
+
+def save(call: Call, *fields: str) -> None:
+    """Write some fields of a call and count the change."""
+    call.version += 1
+    call.save(update_fields=[*fields, "last_event_at", "version"])

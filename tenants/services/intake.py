@@ -1,0 +1,129 @@
+"""What workers report: records of their outboxes, each stored once, in order.
+
+A record that cannot be applied (unknown call, another worker's call, impossible values, an event
+type of a newer worker) is kept aside and counted; it never holds up those behind it. Only a
+database that fails does: then nothing of the batch is stored and the worker sends it again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F
+
+from media_worker import contract
+from tenants.models import SetAsideRecord, Worker, WorkerStream
+from tenants.services import events, live
+from tenants.services.text import plain
+
+log = structlog.get_logger(__name__)
+
+SET_ASIDE_LIMIT: Final = 10_000
+"""Records kept of one worker; more are only counted."""
+
+_decode_record: Final = msgspec.json.Decoder(contract.Record).decode
+
+
+class _Place(msgspec.Struct):
+    """What even a record that we do not understand must say."""
+
+    seq: int
+
+
+_decode_place: Final = msgspec.json.Decoder(_Place).decode
+
+
+class MalformedBatch(Exception):  # noqa: N818 - says what is the matter
+    """A batch that is no part of an outbox; nothing of it was stored."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """How far the stream is stored now, and whom to tell after the commit."""
+
+    acknowledged: int
+    notices: list[live.Notice] = field(default_factory=list)
+    set_aside: int = 0
+
+
+def acknowledged(*, worker: Worker, stream: str) -> int:
+    """Highest seq stored of a worker's stream. Raises MalformedBatch when it is no UUID."""
+    row = WorkerStream.objects.filter(worker=worker, stream=_stream_id(stream)).first()
+    return row.acknowledged if row else 0
+
+
+def store(*, worker: Worker, stream: str, records: Sequence[bytes | msgspec.Raw]) -> Stored:
+    """Apply a batch in one transaction. Raises MalformedBatch."""
+    stream_id = _stream_id(stream)
+    places = _places(records)
+    with transaction.atomic():
+        row, _created = WorkerStream.objects.select_for_update().get_or_create(
+            worker=worker, stream=stream_id
+        )
+        stored = Stored(row.acknowledged)
+        for seq, raw in zip(places, records, strict=True):
+            if seq <= stored.acknowledged:
+                continue
+            if seq > stored.acknowledged + 1:
+                # The outbox was cleared, or this database comes from a backup. Waiting for what
+                # is gone would hold the stream for ever.
+                log.warning("stream_gap", worker=worker.name, after=stored.acknowledged, before=seq)
+            _apply(worker, stream_id, seq, bytes(raw), stored)
+            stored.acknowledged = seq
+        if stored.acknowledged != row.acknowledged:
+            row.acknowledged = stored.acknowledged
+            row.save()
+    return stored
+
+
+def _apply(worker: Worker, stream: uuid.UUID, seq: int, raw: bytes, stored: Stored) -> None:
+    try:
+        record = _decode_record(raw)
+        with transaction.atomic():
+            stored.notices += events.apply(worker, record)
+    except (OperationalError, InterfaceError):
+        raise
+    except (msgspec.ValidationError, events.NotApplicable) as error:
+        _set_aside(worker, stream, seq, raw, str(error), stored)
+    except Exception as error:
+        log.exception("record_failed", worker=worker.name, seq=seq)
+        _set_aside(worker, stream, seq, raw, type(error).__name__, stored)
+
+
+def _set_aside(
+    worker: Worker, stream: uuid.UUID, seq: int, raw: bytes, reason: str, stored: Stored
+) -> None:
+    log.warning("record_set_aside", worker=worker.name, seq=seq, why=reason)
+    stored.set_aside += 1
+    Worker.objects.filter(pk=worker.pk).update(set_aside_records=F("set_aside_records") + 1)
+    if SetAsideRecord.objects.filter(worker=worker).count() < SET_ASIDE_LIMIT:
+        SetAsideRecord.objects.create(
+            worker=worker,
+            stream=stream,
+            seq=seq,
+            reason=plain(reason, 200),
+            record=plain(raw.decode(errors="replace")),
+        )
+
+
+def _places(records: Sequence[bytes | msgspec.Raw]) -> list[int]:
+    try:
+        places = [_decode_place(bytes(raw)).seq for raw in records]
+    except msgspec.MsgspecError:
+        raise MalformedBatch("A record has no seq.") from None
+    if any(seq < 1 or seq >= 2**63 for seq in places) or places != sorted(set(places)):
+        raise MalformedBatch("The records are not in the order of an outbox.")
+    return places
+
+
+def _stream_id(stream: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(stream)
+    except ValueError:
+        raise MalformedBatch("The stream is not a UUID.") from None

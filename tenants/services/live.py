@@ -1,0 +1,117 @@
+"""What goes to open pages and to workers through the channel layer.
+
+Groups: `tenant.<hex>` hears of the tenant's calls, `call.<hex>` of one call, `worker.<hex>` takes
+commands. Messages are small and name rows; who hears one loads the row under its own rights.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from functools import partial
+from typing import Literal, TypedDict
+
+import msgspec
+import structlog
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from media_worker import contract
+from tenants.models import Call, Tenant, Worker
+
+log = structlog.get_logger(__name__)
+
+
+class CallChanged(TypedDict):
+    type: Literal["call.changed"]
+    call: str
+
+
+class EntryChanged(TypedDict):
+    type: Literal["call.entry"]
+    item_id: str
+
+
+class ToolChanged(TypedDict):
+    type: Literal["call.tool"]
+    tool_call_id: str
+
+
+class WorkerCommand(TypedDict):
+    """A frame of the contract, as JSON text, for the worker's link."""
+
+    type: Literal["worker.command"]
+    frame: str
+
+
+class LinkReplaced(TypedDict):
+    """A worker has a newer link; every other one of it closes."""
+
+    type: Literal["link.replaced"]
+    link: str
+
+
+Message = CallChanged | EntryChanged | ToolChanged | WorkerCommand | LinkReplaced
+Notice = tuple[str, Message]
+"""A group and what to tell it."""
+
+
+def tenant_group(tenant: Tenant) -> str:
+    return f"tenant.{tenant.public_id.hex}"
+
+
+def call_group(public_id: uuid.UUID) -> str:
+    return f"call.{public_id.hex}"
+
+
+def worker_group(worker: Worker) -> str:
+    return f"worker.{worker.public_id.hex}"
+
+
+def call_changed(call: Call) -> list[Notice]:
+    """Tell the pages of the call and of its tenant; a refused call may have no tenant."""
+    message = CallChanged(type="call.changed", call=str(call.public_id))
+    groups = [call_group(call.public_id)]
+    if call.tenant:
+        groups.append(tenant_group(call.tenant))
+    return [(group, message) for group in groups]
+
+
+def entry_changed(call: Call, item_id: str) -> Notice:
+    return call_group(call.public_id), EntryChanged(type="call.entry", item_id=item_id)
+
+
+def tool_changed(call: Call, tool_call_id: str) -> Notice:
+    return call_group(call.public_id), ToolChanged(type="call.tool", tool_call_id=tool_call_id)
+
+
+def command(worker: Worker, frame: contract.DownFrame) -> Notice:
+    text = msgspec.json.encode(frame).decode()
+    return worker_group(worker), WorkerCommand(type="worker.command", frame=text)
+
+
+def publish_on_commit(notices: Iterable[Notice]) -> None:
+    """Send when the transaction that is open now has been committed; at once without one."""
+    transaction.on_commit(partial(publish, list(notices)))
+
+
+def publish(notices: Iterable[Notice]) -> None:
+    async_to_sync(apublish)(notices)
+
+
+async def apublish(notices: Iterable[Notice]) -> None:
+    """Send best effort, each notice once: what is lost here, a page's own poll brings."""
+    layer = get_channel_layer()
+    if layer is None:
+        return
+    seen = []
+    for group, message in notices:
+        if (group, message) in seen:
+            continue
+        seen.append((group, message))
+        try:
+            await layer.group_send(group, dict(message))
+        except Exception:
+            # The rows are stored; a channel layer that is down must not undo that.
+            log.exception("live_message_lost", group=group, kind=message["type"])
