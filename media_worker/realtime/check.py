@@ -12,7 +12,7 @@ from media_worker.contract import (
     Settings,
     ToolSet,
 )
-from media_worker.realtime.client import Deadlines
+from media_worker.realtime.connection import Deadlines
 from media_worker.realtime.dialects import new_session
 from media_worker.realtime.session import SessionError, SessionInfo
 

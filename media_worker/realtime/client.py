@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from media_worker.audio.formats import bytes_per_ms
 from media_worker.contract import AudioFormat, Greeting, ProblemKind, ProviderAccess, VadMode
 from media_worker.realtime import connection, wire
+from media_worker.realtime.connection import Deadlines
 from media_worker.realtime.core import SessionCore
 from media_worker.realtime.failures import Scrubber, failure, from_close, from_error
 from media_worker.realtime.session import (
@@ -39,15 +40,6 @@ BACKLOG_MS: Final = 5000
 """Caller's audio that may wait in the socket; beyond it the provider is not listening."""
 LEAST_TURN_MS: Final = 100
 """A shorter buffer cannot be committed (REALTIME.md section 1.3)."""
-
-
-class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds."""
-
-    connect: float = 8.0
-    echo: float = 8.0
-    """From the first update to its echo."""
-    close: float = 2.0
 
 
 class RealtimeClient:
@@ -102,9 +94,8 @@ class RealtimeClient:
             self._provider,
             settings.model,
             self._shape.headers,
+            deadlines=self._deadlines,
             scrub=self._scrub,
-            open_seconds=self._deadlines.connect,
-            close_seconds=self._deadlines.close,
         )
         try:
             return await self._agree(guarded=guarded)

@@ -13,6 +13,7 @@ import socket
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import WebSocketException
@@ -26,9 +27,6 @@ MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 """A server's event; the largest are audio deltas of some ten thousand bytes."""
 QUEUED_FRAMES: Final = 256
 """Frames that wait for the reader before the network is told to wait."""
-PING_SECONDS: Final = 20.0
-PONG_SECONDS: Final = 40.0
-"""Longer than the library's: a loop that was busy must not cost a call (REALTIME.md section 5)."""
 _WRITE_LIMIT: Final = 8 * 1024 * 1024
 """`send` never waits: the session looks at the backlog and gives up long before."""
 _UNSENT_BYTES: Final = 65536
@@ -36,6 +34,18 @@ _UNSENT_BYTES: Final = 65536
 
 _log = logging.getLogger("media_worker.realtime.websocket")
 _log.setLevel(logging.INFO)
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds."""
+
+    connect: float = 8.0
+    echo: float = 8.0
+    """From the first session.update to its echo."""
+    close: float = 2.0
+    ping: float = 20.0
+    pong: float = 40.0
+    """Longer than the library's: a busy loop must not cost a call (REALTIME.md section 5)."""
 
 
 class _Connect(websocket_connect):
@@ -75,9 +85,8 @@ async def connect(
     model: str,
     headers: dict[str, str],
     *,
+    deadlines: Deadlines,
     scrub: Scrubber,
-    open_seconds: float,
-    close_seconds: float,
 ) -> Socket:
     """Connect to the provider. Raises SessionError."""
     place = "The provider"
@@ -92,10 +101,10 @@ async def connect(
             user_agent_header="pbxai",
             compression=None,
             proxy=None if _is_loopback(parts.hostname) else True,
-            open_timeout=open_seconds,
-            close_timeout=close_seconds,
-            ping_interval=PING_SECONDS,
-            ping_timeout=PONG_SECONDS,
+            open_timeout=deadlines.connect,
+            close_timeout=deadlines.close,
+            ping_interval=deadlines.ping,
+            ping_timeout=deadlines.pong,
             max_size=MAX_FRAME_BYTES,
             max_queue=QUEUED_FRAMES,
             write_limit=_WRITE_LIMIT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from media_worker.contract import Dialect, ProviderAccess, Settings, ToolSet
-from media_worker.realtime.client import Deadlines, RealtimeClient
+from media_worker.realtime.client import RealtimeClient
+from media_worker.realtime.connection import Deadlines
 from media_worker.realtime.openai import OpenAiShape
 from media_worker.realtime.openai_beta import OpenAiBetaShape
 from media_worker.realtime.shape import Shape
