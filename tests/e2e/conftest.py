@@ -1,25 +1,24 @@
 """Fixtures of the end-to-end tests: one running product, its database, phones, a browser.
 
-Nothing stands in for anything: the product is started by `manage.py run`, phones speak SIP and RTP,
-the browser is Chromium. Tests reach the product's own database to set up tenants and to read records.
+Nothing stands in for anything: the product is started by `manage.py run`, phones speak SIP and
+RTP, the browser is Chromium. Tests reach the product's own database to set up and to read records.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from django.conf import settings
 from django.db import connections
-from playwright.sync_api import Browser, sync_playwright
+from playwright.async_api import Browser, async_playwright
 
 from pbxai.crypto import KeyRingSource
 from tests.e2e.stack import RunningStack
 from tests.e2e.world import World
 
-# Playwright's synchronous interface runs an event loop in this thread; Django must not mind.
+# The tests are coroutines and look things up in the database between two awaits.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -59,16 +58,11 @@ def world(stack: RunningStack, django_db_setup, django_db_blocker) -> Iterator[W
         yield World(stack)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
         )
         yield browser
-        browser.close()
-
-
-@pytest.fixture
-def recordings(tmp_path: Path) -> Path:
-    return tmp_path
+        await browser.close()

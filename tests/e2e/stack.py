@@ -53,7 +53,7 @@ class RunningStack:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Return when the three lines are printed; AssertionError with the output if they are not."""
+        """Return when the three lines are printed; AssertionError with the output if not."""
         self.process = self.run_command("run", wait=False)
         assert self.process.stdout is not None
         seen = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import time
@@ -36,14 +37,16 @@ POLL_SECONDS = 0.1
 _serial = itertools.count(1)
 
 
-def wait_for(what: Callable[[], T | None], *, seconds: float = WAIT_SECONDS, why: str = "") -> T:
+async def eventually(
+    what: Callable[[], T | None], *, seconds: float = WAIT_SECONDS, why: str = ""
+) -> T:
     """The first true answer of `what`; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = what()
         if found:
             return found
-        time.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     raise AssertionError(f"not within {seconds:.0f} s: {why or what}")
 
 
@@ -67,19 +70,31 @@ class House:
     def publish(self, note: str = "") -> None:
         publish(agent=self.agent, user=self.owner, note=note)
 
-    def call(self) -> Call:
+    async def call(self) -> Call:
         """The newest call to this tenant's number, once there is one."""
-        return wait_for(
+        return await eventually(
             lambda: Call.all_tenants.filter(tenant=self.tenant).order_by("-pk").first(),
             why=f"a call of {self.tenant}",
         )
 
-    def ended_call(self) -> Call:
-        call = self.call()
-        return wait_for(
+    async def ended_call(self) -> Call:
+        call = await self.call()
+        return await eventually(
             lambda: Call.all_tenants.filter(pk=call.pk, state__in=["ended", "refused"]).first(),
             why=f"the end of {call}",
         )
+
+    async def session(self) -> dict[str, Any]:
+        """What the sandbox was sent in the session of the newest call."""
+        call = await self.call()
+        opened = await eventually(
+            lambda: Call.all_tenants.filter(pk=call.pk).exclude(session_id="").first(),
+            why=f"the session of {call}",
+        )
+        with urllib.request.urlopen(
+            f"http://{self.stack.sandbox}/sessions/{opened.session_id}", timeout=10
+        ) as reply:
+            return json.load(reply)
 
 
 class World:
@@ -132,13 +147,6 @@ class World:
     def sandbox_url(self, misbehave: str = "") -> str:
         suffix = f"?misbehave={misbehave}" if misbehave else ""
         return f"ws://{self.stack.sandbox}/v1/realtime{suffix}"
-
-    def recorded(self, session_id: str) -> dict[str, Any]:
-        """What the sandbox was sent in this session."""
-        with urllib.request.urlopen(
-            f"http://{self.stack.sandbox}/sessions/{session_id}", timeout=10
-        ) as reply:
-            return json.load(reply)
 
     def entries(self, call: Call) -> list[TranscriptEntry]:
         return list(TranscriptEntry.all_tenants.filter(call=call).order_by("position"))

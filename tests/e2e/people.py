@@ -1,0 +1,31 @@
+"""What the people of the tests do: speak with a phone, look with a browser."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from playwright.async_api import Browser, Page
+
+from media_worker import speech
+from tests.e2e.world import PASSWORD, House
+
+PHONE_RATE = 8000
+
+
+@cache
+def spoken(text: str, language: str = "en") -> bytes:
+    """PCM at 8000 Hz of somebody who says this."""
+    return speech.render(text, language, PHONE_RATE)
+
+
+async def signed_in(chromium: Browser, house: House, *, path: str = "") -> Page:
+    """A page of the house's owner."""
+    page = await chromium.new_page()
+    await page.goto(f"{house.stack.web}/accounts/login/")
+    await page.get_by_label("E-mail").fill(house.owner.email)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{house.stack.web}/t/{house.tenant.slug}/**")
+    if path:
+        await page.goto(f"{house.stack.web}/t/{house.tenant.slug}/{path}")
+    return page

@@ -1,0 +1,87 @@
+"""A caller who interrupts: the agent stops at the RTP level, the record keeps what was heard."""
+
+from __future__ import annotations
+
+from tests.e2e.people import spoken
+from tests.e2e.world import World, eventually
+from tests.support.raw_phone import RawPhone
+
+STOPS_WITHIN_SECONDS = 0.100
+STORY = "tell me a long story"
+INTERRUPTION = "what are your opening hours"
+
+
+async def test_playback_stops_and_only_what_was_heard_is_kept(world: World) -> None:
+    house = world.house()
+    async with RawPhone(("127.0.0.1", house.stack.sip_port)) as phone:
+        await phone.call(house.number.number)
+        await phone.speech()
+        await phone.silence()
+        phone.say(spoken(STORY))
+        began = await phone.speech(since=(await phone.silence()) + 0.5, packets=100)
+        phone.say(spoken(INTERRUPTION))
+        record = await house.call()
+        cut = await eventually(
+            lambda: next((entry for entry in world.entries(record) if entry.cut_text), None),
+            why="an entry that was cut off",
+        )
+        session = await house.session()
+        onset = next(
+            event["at"]
+            for event in session["server_events"]
+            if event["type"] == "input_audio_buffer.speech_started" and event["at"] > began
+        )
+        await phone.silence(seconds_of_it=1.0)
+        answer_began = await phone.speech(since=onset + 0.3)
+        story_packets = [packet.at for packet in phone.loud() if packet.at < answer_began - 0.3]
+        assert story_packets[-1] - onset < STOPS_WITHIN_SECONDS
+        await phone.hang_up()
+
+    await house.ended_call()
+    heard_seconds = story_packets[-1] - began
+    assert cut.speaker == "agent"
+    assert cut.text
+    assert not set(cut.cut_text.split()[-3:]) <= set(cut.text.split()[-3:])
+    assert abs(cut.duration_ms / 1000 - heard_seconds) < 2.5
+    [truncated] = [
+        event
+        for event in session["client_events"]
+        if event["type"] == "conversation.item.truncate" and event["item_id"] == cut.item_id
+    ]
+    assert abs(truncated["audio_end_ms"] - cut.duration_ms) <= 40
+    spoken_share = len(cut.text) / (len(cut.text) + len(cut.cut_text))
+    assert spoken_share < 0.7, "most of a long story was not heard"
+
+
+async def test_noise_in_the_first_second_does_not_cut_the_greeting(world: World) -> None:
+    greeting = "Welcome to the clinic. We are glad that you call us today. What can I do for you?"
+    house = world.house(greeting=greeting)
+    async with RawPhone(("127.0.0.1", house.stack.sip_port)) as phone:
+        await phone.call(house.number.number)
+        await phone.speech(packets=3)
+        phone.say(spoken("yes")[: 8000 * 2 // 2])
+        ended = await phone.silence()
+        began = phone.loud()[0].at
+        assert ended - began > 3.5, "the whole greeting was played"
+        record = await house.call()
+        await phone.hang_up()
+    await house.ended_call()
+    first = world.entries(record)[0]
+    assert (first.text, first.cut_text) == (greeting, "")
+
+
+async def test_interruption_switched_off_lets_the_agent_finish(world: World) -> None:
+    house = world.house(interrupt=False)
+    async with RawPhone(("127.0.0.1", house.stack.sip_port)) as phone:
+        await phone.call(house.number.number)
+        await phone.speech()
+        await phone.silence()
+        phone.say(spoken(STORY))
+        began = await phone.speech(since=(await phone.silence()) + 0.5, packets=50)
+        phone.say(spoken(INTERRUPTION))
+        ended = await phone.silence(seconds_of_it=1.2)
+        assert ended - began > 8, "the story went on"
+        record = await house.call()
+        await phone.hang_up()
+    await house.ended_call()
+    assert not any(entry.cut_text for entry in world.entries(record))

@@ -1,0 +1,84 @@
+"""`make run` for the person at the terminal: what it prints, what it refuses, how it stops."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.stack import RunningStack
+
+
+def processes_of(data: Path) -> list[str]:
+    """Command lines of all processes that were told this data folder."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes()
+        except (OSError, NotADirectoryError):
+            continue
+        if f"PBXAI_DATA={data}\0".encode() in environment and command:
+            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def test_three_lines_say_where_to_go(stack: RunningStack) -> None:
+    assert re.match(r"Portal\s+http://127\.0\.0\.1:\d+/\s", stack.printed["Portal"])
+    assert re.match(r"Console\s+http://127\.0\.0\.1:\d+/console/\s", stack.printed["Console"])
+    assert re.match(r"Call\s+sip:\S+@127\.0\.0\.1:\d+\s", stack.printed["Call"])
+
+
+def test_the_printed_names_and_passwords_open_both_doors(stack: RunningStack) -> None:
+    for door, path, expected in (
+        ("Portal", "/", "/t/demo/"),
+        ("Console", "/console/", "/console/"),
+    ):
+        email, password = stack.sign_in(door)
+        with httpx.Client(base_url=stack.web, follow_redirects=True) as browser:
+            page = browser.get("/accounts/login/", params={"next": path})
+            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+            assert token is not None
+            form = {"login": email, "password": password, "next": path}
+            answer = browser.post(
+                page.url,
+                data={**form, "csrfmiddlewaretoken": token[1]},
+                headers={"Referer": str(page.url)},
+            )
+            assert answer.status_code == 200
+            assert str(answer.url).removeprefix(stack.web).startswith(expected)
+
+
+def test_a_second_run_says_that_one_runs_already(stack: RunningStack) -> None:
+    second = stack.run_command("run")
+    assert second.returncode != 0
+    assert second.stdout is not None
+    said = second.stdout.read()
+    assert "already runs" in said
+    assert "Traceback" not in said
+
+
+def test_taken_ports_are_named_with_their_variable(stack: RunningStack, tmp_path: Path) -> None:
+    other = RunningStack(tmp_path / "other")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", other.sip_port))
+        refused = other.run_command("run")
+        assert refused.stdout is not None
+        said = refused.stdout.read()
+    assert refused.returncode != 0
+    assert f"{other.sip_port} (SIP over UDP): set PBXAI_SIP_PORT" in said
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_stops_every_process_and_a_new_start_keeps_the_passwords(tmp_path: Path) -> None:
+    first = RunningStack(tmp_path / "data")
+    first.start()
+    assert len(processes_of(first.data)) >= 5
+    password = first.sign_in()
+    assert first.stop() == 0
+    assert processes_of(first.data) == []
+    first.start()
+    assert first.sign_in() == password
+    assert first.stop() == 0
