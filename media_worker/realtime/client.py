@@ -174,9 +174,9 @@ class RealtimeClient:
                 event = await self._receive()
                 if event is not None:
                     self._ready.extend(self._core.receive(event))
-                    await self._flush()
                 if self._core.ended is not None:
                     raise self._core.ended
+                await self._flush()
             except SessionError as error:
                 if self._socket is not None:
                     self._socket.abort()
@@ -263,6 +263,6 @@ class RealtimeClient:
     def _opened(self) -> connection.Socket:
         if self._failure is not None:
             raise self._failure
-        if self._socket is None:
+        if self._socket is None or self._is_closing:
             raise failure(ProblemKind.DROPPED, "The session is not open.")
         return self._socket

@@ -39,8 +39,8 @@ _log.setLevel(logging.INFO)
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
 
-    connect: float = 8.0
-    echo: float = 8.0
+    connect: float = 5.0
+    echo: float = 5.0
     """From the first session.update to its echo."""
     close: float = 2.0
     ping: float = 20.0
@@ -110,7 +110,7 @@ async def connect(
             write_limit=_WRITE_LIMIT,
             logger=_log,
         )
-    except (OSError, WebSocketException, ValueError) as error:
+    except (OSError, WebSocketException, ValueError, ImportError) as error:
         raise from_connect(error, place, scrub) from None
     return Socket(websocket)
 

@@ -157,9 +157,9 @@ class SessionCore:
         match event:
             case wire.CallerStarted():
                 self._responses.caller_has_turn = self._provider_answers()
-                return [SpeechStarted(event.item_id, event.audio_start_ms)]
+                return [SpeechStarted(event.item_id or "", round(event.audio_start_ms))]
             case wire.CallerStopped():
-                return [SpeechStopped(event.item_id, event.audio_end_ms)]
+                return [SpeechStopped(event.item_id or "", round(event.audio_end_ms))]
             case wire.BufferCommitted():
                 self._items.show(event.item_id)
                 before = self._items.visible(event.previous_item_id)
@@ -225,6 +225,8 @@ class SessionCore:
         response_id = response.id or ""
         if self._is_next_cut and self._responses.is_asked:
             self._items.cut_response(response_id)
+        else:
+            self._items.want_response(response_id)
         self._is_next_cut = False
         self._responses.created(response_id, covers_plain=not self._unseen_outputs)
         return [ResponseStarted(response_id)]

@@ -186,7 +186,8 @@ def _from_http(error: InvalidStatus, place: str, scrub: Scrubber) -> SessionErro
     if kind is None:
         kind = ProblemKind.UNREACHABLE if status >= 500 else ProblemKind.DIALECT_REFUSED
     said = f": {detail.message}" if detail.message else ""
-    return failure(kind, scrub(f"{place} answered HTTP {status}{said}"), code_of(detail))
+    code = code_of(detail) or f"http_{status}"
+    return failure(kind, scrub(f"{place} answered HTTP {status}{said}"), code)
 
 
 class _Refusal(msgspec.Struct):

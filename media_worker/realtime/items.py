@@ -56,9 +56,9 @@ class Items:
 
     def begin(self, item_id: str, response_id: str) -> AgentItem | None:
         """The agent's item, once; None where it has begun or is not wanted any more."""
+        response_id = response_id or self._announced.get(item_id, "")
         if item_id in self._speech or response_id in self._cut_responses:
             return None
-        response_id = response_id or self._announced.get(item_id, "")
         self._speech[item_id] = _Speech(response_id)
         self.show(item_id)
         return AgentItem(item_id, self.visible(self._previous.get(item_id)), response_id)
@@ -94,6 +94,10 @@ class Items:
     def finished(self, item_id: str) -> None:
         if item_id in self._speech:
             self._speech[item_id].is_done = True
+
+    def want_response(self, response_id: str) -> None:
+        """A response begins; where responses have no ids, it is not the one that was cut."""
+        self._cut_responses.discard(response_id)
 
     def cut_response(self, response_id: str) -> None:
         """Nothing more of this response is wanted."""

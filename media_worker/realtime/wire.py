@@ -101,13 +101,13 @@ class ErrorReported(_Event, frozen=True):
 
 
 class CallerStarted(_Event, frozen=True):
-    item_id: str = ""
-    audio_start_ms: int = 0
+    item_id: str | None = None
+    audio_start_ms: float = 0
 
 
 class CallerStopped(_Event, frozen=True):
-    item_id: str = ""
-    audio_end_ms: int = 0
+    item_id: str | None = None
+    audio_end_ms: float = 0
 
 
 class BufferCommitted(_Event, frozen=True):

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
+import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -16,7 +17,7 @@ from media_worker.contract import Dialect, ToolSet
 from media_worker.realtime.client import RealtimeClient
 from media_worker.realtime.connection import Deadlines
 from media_worker.realtime.dialects import new_session
-from media_worker.realtime.session import Ended, SessionEvent
+from media_worker.realtime.session import Ended, SessionError, SessionEvent
 from tests.media_worker.realtime import plans, strict
 
 Script = Callable[["Line"], Awaitable[None]]
@@ -157,3 +158,21 @@ class Reader:
 
     def all(self, kind: type[SessionEvent]) -> list[Any]:
         return [event for event in self.seen if isinstance(event, kind)]
+
+
+async def greet(line: Line) -> None:
+    """A script: open the session, then nothing more."""
+    await line.greet()
+    await line.closed()
+
+
+async def refused(stub: Stub, **changes: Any) -> SessionError:
+    """Opens in vain; says why. What failed is over: nothing more can be sent."""
+    session = stub.session(**changes)
+    with pytest.raises(SessionError) as raised:
+        await session.open(guarded=True)
+    with pytest.raises(SessionError):
+        await session.send_audio(b"\xff" * 160)
+    await session.close()
+    assert plans.KEY not in str(raised.value)
+    return raised.value

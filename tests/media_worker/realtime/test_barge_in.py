@@ -135,6 +135,18 @@ def test_the_next_response_is_heard(speaking: Feed) -> None:
     assert speaking.audio("a2", HALF_SECOND, "resp_2") == [AgentAudio("a2", PCMU_SPEECH)]
 
 
+def test_responses_without_ids() -> None:
+    feed = Feed(core())
+    feed("response.created", response={})
+    feed.audio("a1", HALF_SECOND, "")
+    feed.session.interrupt(Heard("a1", 100))
+    assert feed.sent() == [{"type": "response.cancel"}, truncate("a1", 100)]
+    assert feed.audio("a1", HALF_SECOND, "") == []
+    feed("response.done", response={"status": "cancelled"})
+    feed("response.created", response={})
+    assert feed.audio("a2", HALF_SECOND, "") != []
+
+
 def test_between_the_question_and_its_response() -> None:
     feed = Feed(core())
     feed.session.respond()

@@ -49,6 +49,12 @@ def test_the_caller_speaks(feed: Feed) -> None:
     ]
 
 
+def test_moments_may_be_fractions_and_items_unnamed(feed: Feed) -> None:
+    assert feed("input_audio_buffer.speech_started", item_id=None, audio_start_ms=639.6) == [
+        SpeechStarted("", 640)
+    ]
+
+
 def test_the_callers_words_grow_by_item(feed: Feed) -> None:
     words = [
         feed(f"{TRANSCRIPTION}.delta", item_id="u1", content_index=0, delta="I would"),
