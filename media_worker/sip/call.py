@@ -12,6 +12,7 @@ import pjsua2 as pj
 
 from media_worker.sip.config import ANY_ADDRESS, SipError
 from media_worker.sip.engine import Engine, guarded, reason_of
+from media_worker.sip.message import is_sip_uri, one_line
 from media_worker.sip.port import AudioPort
 
 logger = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ class PjCall(pj.Call):
 
     def refer(self, uri: str) -> None:
         """REFER (RFC 3515); what comes of it goes to `on_transfer_status`."""
-        if self._engine.endpoint.utilVerifySipUri(uri):
+        if not is_sip_uri(uri) or self._engine.endpoint.utilVerifySipUri(uri):
             raise SipError(f"{uri!r} is not a SIP address.")
         self.xfer(uri, pj.CallOpParam(True))
 
@@ -280,10 +281,10 @@ def _rtp_clock(name: str, clock_rate: int) -> int:
 
 def _parameters(status: int, reason: str, headers: dict[str, str] | None) -> Any:
     prm = pj.CallOpParam(True)
-    prm.statusCode, prm.reason = status, reason
+    prm.statusCode, prm.reason = status, one_line(reason)
     prm.opt.audioCount, prm.opt.videoCount = 1, 0
     for name, value in (headers or {}).items():
         header = pj.SipHeader()
-        header.hName, header.hValue = name, value
+        header.hName, header.hValue = one_line(name), one_line(value)
         prm.txOption.headers.append(header)
     return prm

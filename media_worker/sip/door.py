@@ -9,14 +9,12 @@ INVITE of no dialog before pjsua does, and answers it without state (RFC 3261 se
 from __future__ import annotations
 
 import ctypes
-import logging
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, Structure, byref, c_char_p, c_int, c_ssize_t, c_void_p
 from typing import Final
 
+from media_worker.sip.engine import log_failure
 from media_worker.sip.library import c_library
-
-logger = logging.getLogger(__name__)
 
 _BEFORE_PJSUA: Final = 63
 """PJSIP_MOD_PRIORITY_APPLICATION - 1: after transactions and dialogs, before pjsua."""
@@ -99,7 +97,7 @@ class Door:
             )
             self._on_turned_away(_message(rdata))
         except Exception:  # nothing may reach C
-            logger.exception("door failed")
+            log_failure("the door")
             return 0
         return 1
 

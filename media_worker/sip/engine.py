@@ -15,6 +15,7 @@ import logging
 import queue
 import re
 import threading
+import traceback
 from collections.abc import Awaitable, Callable
 from itertools import count
 from time import monotonic
@@ -48,9 +49,14 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
         try:
             method(*args)
         except Exception:
-            logger.exception("callback %s failed", method.__qualname__)
+            log_failure(method.__qualname__)
 
     return call
+
+
+def log_failure(what: str) -> None:
+    """The current exception as text: a log record that keeps it would keep pjsua2 objects alive."""
+    logger.error("%s failed on the SIP thread\n%s", what, traceback.format_exc())
 
 
 def reason_of(error: Exception) -> str:
@@ -110,7 +116,11 @@ class Engine:
         self._thread = threading.Thread(target=self._main, args=(started,), name="pjsip")
         self._thread.daemon = True  # a library that hangs must not keep the process
         self._thread.start()
-        await started
+        try:
+            await started
+        except SipError:
+            await self._finished
+            raise
 
     async def stop(self) -> None:
         """Say goodbye, then end the library; returns in bounded time. Safe to call twice."""
@@ -122,20 +132,27 @@ class Engine:
             logger.error("the SIP library did not stop in time; it is left behind")
 
     def run(self, job: Callable[[], T]) -> Awaitable[T]:
-        """Run on the pjsip thread; pj.Error comes back as SipError."""
+        """Run on the pjsip thread; whatever goes wrong there comes back as SipError."""
         loop = self._running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
         def attempt() -> None:
+            if self.endpoint is None:
+                self.to_loop(_settle, future, None, SipError("The SIP endpoint is stopped."))
+                return
             try:
-                if self.endpoint is None:
-                    raise SipError("The SIP endpoint is stopped.")
                 result = job()
-            except Exception as error:  # handed to whoever waits
-                problem = SipError(reason_of(error)) if isinstance(error, pj.Error) else error
-                self.to_loop(_settle, future, None, problem)
+            except (SipError, pj.Error) as error:
+                complaint = reason_of(error)
+            except Exception as error:
+                log_failure("a job")
+                complaint = f"{type(error).__name__}: {error}"
             else:
                 self.to_loop(_settle, future, result, None)
+                return
+            # Only the words cross over: a traceback would carry pjsua2 objects to another thread,
+            # where the garbage collector would destroy them.
+            self.to_loop(_settle, future, None, SipError(complaint))
 
         self.post(attempt)
         if self._over:
@@ -163,26 +180,31 @@ class Engine:
 
     def _main(self, started: asyncio.Future[None]) -> None:
         try:
-            try:
-                self._start_library()
-                self.setup()
-            except Exception as error:
-                self._end_library()
-                problem = error if isinstance(error, SipError) else SipError(reason_of(error))
-                self.to_loop(_settle, started, None, problem)
-                return
-            self.to_loop(_settle, started, None, None)
-            self._serve()
-            self._say_goodbye()
+            complaint = self._try_to_start()
+            if complaint is None:
+                self.to_loop(_settle, started, None, None)
+                self._serve()
+                self._say_goodbye()
             self._end_library()
+            if complaint is not None:
+                self.to_loop(_settle, started, None, SipError(complaint))
         except Exception:
-            logger.exception("the SIP thread failed")
+            log_failure("everything")
         finally:
             self._over = True
             self._run_jobs()  # each says that the endpoint is stopped
             self._one_a_process.release()
             if self._finished is not None:
                 self.to_loop(_settle, self._finished, None, None)
+
+    def _try_to_start(self) -> str | None:
+        """Why it did not; only the words, as an error's traceback would keep the library alive."""
+        try:
+            self._start_library()
+            self.setup()
+        except Exception as error:
+            return reason_of(error)
+        return None
 
     def _serve(self) -> None:
         while not self._stopping:
@@ -204,8 +226,8 @@ class Engine:
     def _attempt(job: Job) -> None:
         try:
             job()
-        except Exception as error:
-            logger.exception("SIP job failed: %s", reason_of(error))
+        except Exception:
+            log_failure(getattr(job, "__qualname__", "a job"))
 
     def _say_goodbye(self) -> None:
         self._attempt(self.goodbye)
@@ -216,19 +238,19 @@ class Engine:
 
     def _start_library(self) -> None:
         c_library().pj_log_set_level(0)  # else libCreate writes to standard output
-        endpoint = self.endpoint = pj.Endpoint()
-        endpoint.libCreate()
-        version = endpoint.libVersion()
+        self.endpoint = pj.Endpoint()
+        self.endpoint.libCreate()
+        version = self.endpoint.libVersion()
         self.build = version.full
         digits = re.search(r"\d+", version.suffix)
         self.table_calls = int(digits[0]) if digits else WHEEL_CALLS
-        endpoint.libInit(self._library_config())
+        self.endpoint.libInit(self._library_config())
         self.copy = FrameCopy()
         self._open_transports()
-        endpoint.audDevManager().setNullDev()
+        self.endpoint.audDevManager().setNullDev()
         self._choose_codecs()
         self.before_start()
-        endpoint.libStart()
+        self.endpoint.libStart()
         logger.info(
             "SIP build %s, %s calls, frame copy %s", self.build, self.table_calls, self.copy.name
         )

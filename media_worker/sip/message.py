@@ -35,6 +35,8 @@ _SECRET: Final = {"authorization", "proxy-authorization"}
 """Hold credentials: they stay in this room."""
 _ADDRESS: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_SIP_URI: Final = re.compile(r"sips?:[!-;=?-~]+", re.IGNORECASE)
+"""Nothing that could end the URI or the header it stands in; pjsip does the rest."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -92,6 +94,16 @@ def user_of(uri: str) -> str:
     return _clean(unquote(user.partition(":")[0], errors="replace"), LONGEST_USER)
 
 
+def is_sip_uri(text: str) -> bool:
+    """Whether it may be given to pjsip, which stops reading where it pleases, for a closer look."""
+    return _SIP_URI.fullmatch(text) is not None
+
+
+def one_line(text: str) -> str:
+    """Text of ours that goes into a start line or a header."""
+    return _CONTROL.sub(" ", text)
+
+
 def parse_address(value: str) -> Address:
     """`"Name" <uri>;tag=x`, or a bare URI."""
     match = _ADDRESS.match(value)
@@ -111,4 +123,4 @@ def transport_of(request: Request) -> str:
 
 
 def _clean(text: str, longest: int) -> str:
-    return _CONTROL.sub(" ", text)[:longest]
+    return one_line(text)[:longest]
