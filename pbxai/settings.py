@@ -74,7 +74,7 @@ KEYRING = _keyring()
 INSTALLED_APPS = [
     "daphne",
     "tenants.apps.TenantsConfig",
-    "tenants.apps.ConsoleConfig",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -6,7 +6,7 @@ from allauth.account import views as account
 from django.urls import include, path
 
 from pbxai.health import healthz, readyz
-from tenants.console.site import console
+from tenants.console import console
 
 # Sign-up, e-mail changes and password resets by e-mail are not offered: the operator and the
 # tenants' owners make users and set passwords.

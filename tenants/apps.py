@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import SimpleAdminConfig
 from django.utils.translation import gettext_lazy as _
 
 
@@ -13,9 +12,3 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         from pbxai import checks  # noqa: F401 - registers them
-
-
-class ConsoleConfig(SimpleAdminConfig):
-    """Django admin as the operator's console; tenants/console/site.py is its site."""
-
-    default_site = "tenants.console.site.ConsoleSite"

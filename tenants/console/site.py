@@ -1,10 +1,163 @@
+"""The console's site and what its pages have in common."""
+
 from __future__ import annotations
 
-from django.contrib.admin import AdminSite
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final
+
+from allauth.account.decorators import secure_admin_login
+from django import forms
+from django.contrib import admin
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth import forms as auth_forms
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from django_scopes import scopes_disabled
+
+from tenants.models import Tenant
+from tenants.services import audit
+
+if TYPE_CHECKING:  # Django's own classes take no type arguments when they run
+    _Page = admin.ModelAdmin[Any]
+    Rows = admin.TabularInline[Any, Any]
+    ModelForm = forms.ModelForm[Any]
+    UserCreationForm = auth_forms.BaseUserCreationForm[Any]
+    UserAdmin = auth_admin.UserAdmin[Any]
+else:
+    _Page = admin.ModelAdmin
+    Rows = admin.TabularInline
+    ModelForm = forms.ModelForm
+    UserCreationForm = auth_forms.BaseUserCreationForm
+    UserAdmin = auth_admin.UserAdmin
+
+SECTIONS: Final = (
+    (_("Customers"), ("Tenant", "TenantSettings", "ProviderAccount", "User")),
+    (_("Agents and numbers"), ("Agent", "AgentRevision", "Number")),
+    (_("Calls"), ("Call",)),
+    (_("Installation"), ("PlatformSettings", "Worker", "SetAsideRecord", "AuditEntry")),
+)
 
 
-class ConsoleSite(AdminSite):
-    pass
+class ConsoleSite(admin.AdminSite):
+    """Staff only. The operator sees every tenant, so its pages run without a scope."""
+
+    site_header = _("pbxai console")
+    site_title = _("pbxai console")
+    index_title = _("Installation")
+    enable_nav_sidebar = True
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def unscoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            with scopes_disabled():
+                response: HttpResponse = inner(request, *args, **kwargs)
+                if isinstance(response, TemplateResponse):
+                    # Rendered here, for its lists are queried while it is rendered.
+                    response.render()
+                return response
+
+        return unscoped
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        found = {
+            model["object_name"]: model
+            for app in super().get_app_list(request, app_label)
+            for model in app["models"]
+        }
+        sections = [
+            {
+                "name": name,
+                "app_label": "tenants",
+                "app_url": "",
+                "has_module_perms": True,
+                "models": [found[model] for model in models_ if model in found],
+            }
+            for name, models_ in SECTIONS
+        ]
+        return [section for section in sections if section["models"]]
 
 
 console = ConsoleSite(name="admin")
+# Sign-in is that of the portal, which throttles.
+console.login = secure_admin_login(console.login)  # type: ignore[method-assign]
+
+
+class Page(_Page):
+    """A model's pages; each change goes to the audit log."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def log_addition(self, request: Any, obj: models.Model, message: Any) -> Any:
+        self._audit(request, obj, "create", message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: Any, obj: models.Model, message: Any) -> Any:
+        self._audit(request, obj, "edit", message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: Any, queryset: Any) -> Any:
+        for obj in queryset:
+            self._audit(request, obj, "delete", "")
+        return super().log_deletions(request, queryset)
+
+    def _audit(self, request: Any, obj: models.Model, verb: str, message: Any) -> None:
+        audit.record(
+            f"console.{obj._meta.model_name}.{verb}",
+            obj,
+            tenant=_tenant_of(obj, verb),
+            user=request.user,
+            changes=message,
+        )
+
+
+def _tenant_of(obj: models.Model, verb: str) -> Tenant | None:
+    if isinstance(obj, Tenant):
+        # An entry that goes with its tenant would say nothing of its end.
+        return None if verb == "delete" else obj
+    tenant = getattr(obj, "tenant", None)
+    return tenant if isinstance(tenant, Tenant) else None
+
+
+class ReadOnly:
+    """Rows that are looked at."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+SETTINGS_FIELDSETS: Final[list[Any]] = [
+    (_("Provider"), {"fields": ["provider_account", "dialect", "model", "audio_format"]}),
+    (_("Speech"), {"fields": ["language", "voice", "speed", "greetings", "apologies"]}),
+    (_("Instructions"), {"fields": ["instructions", "temperature", "max_output_tokens"]}),
+    (
+        _("Turn-taking"),
+        {
+            "fields": [
+                "vad_mode",
+                ("vad_threshold", "prefix_padding_ms", "silence_duration_ms"),
+                "idle_timeout_ms",
+                "eagerness",
+                "interrupt",
+                "greeting_guard_ms",
+                "noise_reduction",
+                "local_vad",
+            ],
+        },
+    ),
+    (
+        _("Transcription of the caller"),
+        {"fields": ["transcription_model", "transcription_language"]},
+    ),
+]

@@ -37,25 +37,32 @@ _decode: Final = msgspec.json.Decoder(
 
 
 class WorkerLink(AsyncWebsocketConsumer):
-    """One worker's WebSocket. A bad token closes it with 4401; a newer link of the same worker
-    closes it with 4409; a database that is down with 4503. A bad frame closes nothing.
+    """One worker's WebSocket. A bad token is refused in the handshake (daphne says 403), one that
+    is switched off later closes it with 4401; a newer link of the same worker closes it with 4409,
+    a database that is down with 4503. A bad frame closes nothing.
     """
 
     worker: Worker | None = None
     greeted = False
+    closing = False
+    gap = "any"
+    """Which records may be missing before a batch: `any` before the first one, for the outbox may
+    have been cleared; `one` after a rejection, when the worker goes on record by record."""
 
     async def connect(self) -> None:
-        # Accepted first: a refused handshake reaches the client as a bare 403 without a reason.
-        await self.accept()
         try:
             self.worker = await _in_database(workers.authenticate, self._token())
         except (OperationalError, InterfaceError):
-            await self.close(CLOSE_TRY_AGAIN)
+            # Not refused: the worker must not take its token for a wrong one.
+            await self.accept()
+            await self._close(CLOSE_TRY_AGAIN)
             return
         if self.worker is None:
             source = (self.scope.get("client") or ["unknown"])[0]
             log.warning("worker_refused", source=source, path=contract.LINK_PATH)
-            await self.close(CLOSE_TOKEN_REFUSED)
+            await self.close()
+            return
+        await self.accept()
 
     async def disconnect(self, code: int) -> None:
         if self.worker is None or not self.greeted:
@@ -69,7 +76,8 @@ class WorkerLink(AsyncWebsocketConsumer):
             log.info("link_closed", worker=self.worker.name, code=code)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.worker is None:
+        if self.worker is None or self.closing:
+            # What comes behind a batch that could not be stored must not be stored before it.
             return
         try:
             await self._handle(self.worker, self._frame(text_data))
@@ -77,7 +85,7 @@ class WorkerLink(AsyncWebsocketConsumer):
             await self._reject(self.worker, str(error))
         except (OperationalError, InterfaceError) as error:
             log.error("database_down", worker=self.worker.name, error=type(error).__name__)
-            await self.close(CLOSE_TRY_AGAIN)
+            await self._close(CLOSE_TRY_AGAIN)
 
     # --- from the channel layer
 
@@ -86,7 +94,7 @@ class WorkerLink(AsyncWebsocketConsumer):
 
     async def link_replaced(self, message: live.LinkReplaced) -> None:
         if message["link"] != self.channel_name:
-            await self.close(CLOSE_REPLACED)
+            await self._close(CLOSE_REPLACED)
 
     # --- frames
 
@@ -104,13 +112,15 @@ class WorkerLink(AsyncWebsocketConsumer):
         if isinstance(frame, contract.Hello):
             await self._hello(worker, frame)
         elif isinstance(frame, _Events):
-            stored = await _in_database(_store, worker, frame)
+            may_miss = self.gap == "any" or (self.gap == "one" and len(frame.records) == 1)
+            stored = await _in_database(_store, worker, frame, may_miss)
+            self.gap = "none"
             await self._send(contract.Ack(stream=frame.stream, seq=stored.acknowledged))
             await live.apublish(stored.notices)
         elif isinstance(frame, contract.Heartbeat):
             if not await _in_database(workers.heartbeat, worker, frame):
                 log.warning("worker_switched_off", worker=worker.name)
-                await self.close(CLOSE_TOKEN_REFUSED)
+                await self._close(CLOSE_TOKEN_REFUSED)
         else:
             await _in_database(_command_done, worker, frame)
 
@@ -127,11 +137,17 @@ class WorkerLink(AsyncWebsocketConsumer):
 
     async def _reject(self, worker: Worker, detail: str) -> None:
         log.warning("frame_rejected", worker=worker.name, why=detail)
+        if self.gap == "none":
+            self.gap = "one"
         await _in_database(_count_rejected, worker)
         await self._send(contract.Rejected(detail=detail))
 
     async def _send(self, frame: contract.DownFrame) -> None:
         await self.send(text_data=contract.encode(frame).decode())
+
+    async def _close(self, code: int) -> None:
+        self.closing = True
+        await self.close(code)
 
     def _token(self) -> str:
         for name, value in self.scope["headers"]:
@@ -155,8 +171,10 @@ def _greet(worker: Worker, frame: contract.Hello, link: str) -> int:
     return acknowledged
 
 
-def _store(worker: Worker, frame: _Events) -> intake.Stored:
-    stored = intake.store(worker=worker, stream=frame.stream, records=frame.records)
+def _store(worker: Worker, frame: _Events, may_miss: bool) -> intake.Stored:
+    stored = intake.store(
+        worker=worker, stream=frame.stream, records=frame.records, may_miss=may_miss
+    )
     Worker.objects.filter(pk=worker.pk).update(last_seen_at=timezone.now())
     return stored
 

@@ -11,7 +11,7 @@ class Worker(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.SlugField(_("name"), max_length=64, unique=True)
-    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    token_digest = models.CharField(max_length=64, editable=False)
     token_hint = models.CharField(_("token ends in"), max_length=4, editable=False)
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("Off: its token is refused.")

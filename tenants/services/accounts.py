@@ -42,10 +42,11 @@ def save_account(
     """
     with _scope_of(account), transaction.atomic():
         is_new = account.pk is None
+        validate_change(account, secret)
         if secret:
-            _set_secret(account, secret)
+            account.set_secret(secret)
         elif not is_new:
-            _check_address(account)
+            _forget_check_of_old_address(account)
         account.full_clean()
         account.save()
         audit.record(
@@ -57,6 +58,19 @@ def save_account(
             new_key=bool(secret),
         )
     return account
+
+
+def validate_change(account: ProviderAccount, secret: str | None) -> None:
+    """Raise ValidationError (of the field `secret`) when the key does not do for the account."""
+    if secret:
+        try:
+            validate_secret(secret)
+        except ValidationError as error:
+            raise ValidationError({"secret": error.messages}) from None
+        return
+    stored = ProviderAccount.all_tenants.filter(pk=account.pk).first()
+    if stored and stored.secret and _host(stored.url) != _host(account.url):
+        raise ValidationError({"secret": _("The address has changed; give the key once more.")})
 
 
 def delete_account(*, account: ProviderAccount, user: User | None) -> None:
@@ -178,19 +192,8 @@ _CHECK_FIELDS: Final = [
 ]
 
 
-def _set_secret(account: ProviderAccount, secret: str) -> None:
-    try:
-        validate_secret(secret)
-    except ValidationError as error:
-        # The error of a field that no model form has; forms show it beside their own input.
-        raise ValidationError({"secret": error.messages}) from None
-    account.set_secret(secret)
-
-
-def _check_address(account: ProviderAccount) -> None:
-    stored = ProviderAccount.all_tenants.only("url", "auth", "secret").get(pk=account.pk)
-    if stored.secret and _host(stored.url) != _host(account.url):
-        raise ValidationError({"secret": _("The address has changed; give the key once more.")})
+def _forget_check_of_old_address(account: ProviderAccount) -> None:
+    stored = ProviderAccount.all_tenants.only("url", "auth").get(pk=account.pk)
     if (stored.url, stored.auth) != (account.url, account.auth):
         account.forget_check()
 

@@ -58,8 +58,19 @@ def acknowledged(*, worker: Worker, stream: str) -> int:
     return row.acknowledged if row else 0
 
 
-def store(*, worker: Worker, stream: str, records: Sequence[bytes | msgspec.Raw]) -> Stored:
-    """Apply a batch in one transaction. Raises MalformedBatch."""
+def store(
+    *,
+    worker: Worker,
+    stream: str,
+    records: Sequence[bytes | msgspec.Raw],
+    may_miss: bool = True,
+) -> Stored:
+    """Apply a batch in one transaction; what is stored already is passed over.
+
+    `may_miss`: records may be missing before the first one, because the outbox was cleared or this
+    database comes from a backup; waiting for what is gone would hold the stream for ever. Raises
+    MalformedBatch.
+    """
     stream_id = _stream_id(stream)
     places = _places(records)
     with transaction.atomic():
@@ -67,13 +78,13 @@ def store(*, worker: Worker, stream: str, records: Sequence[bytes | msgspec.Raw]
             worker=worker, stream=stream_id
         )
         stored = Stored(row.acknowledged)
+        if places and places[0] > stored.acknowledged + 1:
+            if not may_miss:
+                raise MalformedBatch("Records are missing before this batch.")
+            log.warning("stream_gap", worker=worker.name, after=row.acknowledged, before=places[0])
         for seq, raw in zip(places, records, strict=True):
             if seq <= stored.acknowledged:
                 continue
-            if seq > stored.acknowledged + 1:
-                # The outbox was cleared, or this database comes from a backup. Waiting for what
-                # is gone would hold the stream for ever.
-                log.warning("stream_gap", worker=worker.name, after=stored.acknowledged, before=seq)
             _apply(worker, stream_id, seq, bytes(raw), stored)
             stored.acknowledged = seq
         if stored.acknowledged != row.acknowledged:

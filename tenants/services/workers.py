@@ -20,18 +20,20 @@ ADDRESS_LIMIT: Final = 32
 
 
 def create_worker(*, name: str) -> tuple[Worker, str]:
-    """Make a worker; gives its token, which is not kept and cannot be shown again."""
+    """Make a worker; gives its token too. Raises ValidationError."""
     worker = Worker(name=name)
-    token = _new_token(worker)
     worker.full_clean()
+    return worker, give_token(worker)
+
+
+def give_token(worker: Worker) -> str:
+    """Save the worker with a new token, which is not kept and cannot be shown again.
+
+    An old token is refused from now on.
+    """
+    token = f"{KEY_WORD}_{worker.public_id.hex}_{secrets.token_urlsafe(RANDOM_BYTES)}"
+    worker.token_digest, worker.token_hint = _digest(token), token[-4:]
     worker.save()
-    return worker, token
-
-
-def renew_token(*, worker: Worker) -> str:
-    """Give the worker a new token; the old one is refused from now on."""
-    token = _new_token(worker)
-    worker.save(update_fields=["token_digest", "token_hint"])
     return token
 
 
@@ -53,12 +55,6 @@ def bearer_token(authorization: str) -> str:
     """The token of an Authorization header (RFC 6750 section 2.1); empty when it holds none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _new_token(worker: Worker) -> str:
-    token = f"{KEY_WORD}_{worker.public_id.hex}_{secrets.token_urlsafe(RANDOM_BYTES)}"
-    worker.token_digest, worker.token_hint = _digest(token), token[-4:]
-    return token
 
 
 def _digest(token: str) -> str:

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from tenants.console.site import Page, console
+from tenants.models import Number
+
+
+@admin.register(Number, site=console)
+class NumberPage(Page):
+    list_display = ["number", "label", "tenant", "agent", "language", "is_active"]
+    list_select_related = ["tenant", "agent"]
+    list_filter = ["is_active", "tenant"]
+    search_fields = ["number", "label", "tenant__name"]
+    autocomplete_fields = ["tenant", "agent"]
+    readonly_fields = ["public_id"]

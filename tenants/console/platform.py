@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from tenants.console.site import SETTINGS_FIELDSETS, Page, console
+from tenants.models import PlatformSettings, ProviderAccount
+from tenants.services.effective import platform_settings
+
+
+@admin.register(PlatformSettings, site=console)
+class PlatformSettingsPage(Page):
+    """The one row; what is left empty has the product's own value."""
+
+    fieldsets = SETTINGS_FIELDSETS
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = platform_settings()
+        return HttpResponseRedirect(reverse("admin:tenants_platformsettings_change", args=[row.pk]))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "provider_account":
+            kwargs["queryset"] = ProviderAccount.all_tenants.filter(tenant=None)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tenants.console.site import Page, ReadOnly, console
+from tenants.models import SetAsideRecord, Worker
+from tenants.services import workers
+
+
+@admin.register(Worker, site=console)
+class WorkerPage(Page):
+    list_display = [
+        "name",
+        "connected",
+        "draining",
+        "active_calls",
+        "capacity",
+        "last_seen_at",
+        "host",
+        "is_active",
+    ]
+    list_filter = ["connected", "is_active"]
+    search_fields = ["name", "host"]
+    actions = ["renew_tokens"]
+    reported = [
+        "connected",
+        "draining",
+        "active_calls",
+        "capacity",
+        "last_seen_at",
+        "outbox_depth",
+        "host",
+        "version",
+        "sip_build",
+        "addresses",
+        "boot_id",
+        "rejected_frames",
+        "set_aside_records",
+    ]
+    readonly_fields = [*reported, "public_id", "token_hint", "created_at"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": ["name"]})]
+        return [
+            (None, {"fields": ["name", "is_active", "token_hint", "public_id", "created_at"]}),
+            (_("Reported by itself"), {"fields": self.reported}),
+        ]
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        self._show_token(request, obj, workers.give_token(obj))
+
+    @admin.action(description=gettext_lazy("Give the selected workers new tokens"))
+    def renew_tokens(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:
+        for worker in queryset:
+            self._show_token(request, worker, workers.give_token(worker))
+            self.log_change(request, worker, "token")
+
+    def _show_token(self, request: HttpRequest, worker: Worker, token: str) -> None:
+        self.message_user(
+            request,
+            _("Token of %(name)s, shown this once: %(token)s")
+            % {"name": worker.name, "token": token},
+            messages.WARNING,
+        )
+
+
+@admin.register(SetAsideRecord, site=console)
+class SetAsidePage(ReadOnly, Page):
+    """What a worker reported and what fits no row; may hold words of a caller."""
+
+    list_display = ["at", "worker", "seq", "reason"]
+    list_select_related = ["worker"]
+    list_filter = ["worker"]
+    exclude = ["record"]

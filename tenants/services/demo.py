@@ -1,0 +1,127 @@
+"""The demo installation: what `make run` shows to a newcomer."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+from django.db import transaction
+
+from pbxai import keyfiles
+from tenants.models import Agent, Member, Number, ProviderAccount, Tenant, User, Worker
+from tenants.models.choices import Role
+from tenants.services import workers
+from tenants.services.accounts import save_account
+from tenants.services.effective import platform_settings
+from tenants.services.publishing import publish, save_draft
+
+OPERATOR_EMAIL: Final = "operator@demo.example"
+OWNER_EMAIL: Final = "owner@demo.example"
+NUMBER: Final = "100"
+WORKER: Final = "local"
+ACCOUNT: Final = "Sandbox"
+SANDBOX_KEY: Final = "sandbox-demo"
+INSTRUCTIONS: Final = """\
+You are the telephone reception of Demo Clinic. Be friendly and brief.
+Opening hours: Monday to Friday from nine to five, Saturday from nine to twelve, closed on Sunday.
+When the caller wants to buy or asks for prices, transfer the call to sales.
+When the caller has a technical problem, transfer the call to support.
+When the caller says goodbye, say goodbye and hang up."""
+GREETINGS: Final = {
+    "en": "Hello, this is Demo Clinic. How can I help you?",
+    "de": "Guten Tag, hier ist die Demo-Klinik. Wie kann ich Ihnen helfen?",
+}
+TARGETS: Final = [
+    {
+        "name": "sales",
+        "uri": "sip:sales@127.0.0.1:5080",
+        "description": "The sales department: prices, offers and orders",
+    },
+    {
+        "name": "support",
+        "uri": "sip:support@127.0.0.1:5080",
+        "description": "The support team: technical problems",
+    },
+]
+
+
+@transaction.atomic
+def seed(*, known: dict[str, Any], sandbox_url: str, token_file: Path) -> dict[str, Any]:
+    """Make what is missing. `known` is what an earlier run gave: who signs in, and how.
+
+    Nothing that somebody changed since is changed back, but the sandbox's address, which follows
+    its port.
+    """
+    operator = _user(OPERATOR_EMAIL, known.get("operator"), "Operator", is_superuser=True)
+    owner = _user(OWNER_EMAIL, known.get("owner"), "Demo Owner")
+    tenant, _new = Tenant.objects.get_or_create(slug="demo", defaults={"name": "Demo Clinic"})
+    user = User.objects.get(email=OWNER_EMAIL)
+    Member.all_tenants.get_or_create(tenant=tenant, user=user, defaults={"role": Role.OWNER})
+    _sandbox(sandbox_url)
+    agent = _agent(tenant, user)
+    Number.all_tenants.get_or_create(
+        number=NUMBER, defaults={"tenant": tenant, "agent": agent, "label": "Reception"}
+    )
+    _worker(token_file)
+    return {"operator": operator, "owner": owner, "number": NUMBER}
+
+
+def _user(
+    email: str, known: dict[str, str] | None, name: str, *, is_superuser: bool = False
+) -> dict[str, str]:
+    user = User.objects.filter(email=email).first()
+    if user is not None and known:
+        return known
+    password = secrets.token_urlsafe(12)
+    if user is None:
+        make = User.objects.create_superuser if is_superuser else User.objects.create_user
+        make(email=email, password=password, name=name)
+    else:
+        # The file with the password is gone; a demo that nobody can enter helps nobody.
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    return {"email": email, "password": password}
+
+
+def _sandbox(url: str) -> None:
+    """The operator's account at the sandbox provider, the platform's default until it has one."""
+    account = ProviderAccount.all_tenants.filter(tenant=None, name=ACCOUNT).first()
+    if account is None or account.url != url:
+        account = account or ProviderAccount(name=ACCOUNT)
+        account.url = url
+        save_account(account=account, user=None, secret=SANDBOX_KEY)
+    platform = platform_settings()
+    if platform.provider_account is None:
+        platform.provider_account = account
+        platform.save()
+
+
+def _agent(tenant: Tenant, user: User) -> Agent:
+    agent = Agent.all_tenants.filter(tenant=tenant).order_by("pk").first()
+    if agent is None:
+        agent = save_draft(
+            agent=Agent(
+                tenant=tenant,
+                name="Reception",
+                instructions=INSTRUCTIONS,
+                greetings=dict(GREETINGS),
+                transfer_targets=[dict(target) for target in TARGETS],
+            ),
+            user=user,
+        )
+    if agent.published is None:
+        publish(agent=agent, user=user, note="First revision")
+    return agent
+
+
+def _worker(token_file: Path) -> None:
+    """The worker of this machine; a new token if the file that holds it is gone."""
+    worker = Worker.objects.filter(name=WORKER).first()
+    if worker is None:
+        _made, token = workers.create_worker(name=WORKER)
+    elif token_file.exists() and workers.authenticate(token_file.read_text().strip()) == worker:
+        return
+    else:
+        token = workers.give_token(worker)
+    keyfiles.write(token_file, token)

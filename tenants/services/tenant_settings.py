@@ -1,0 +1,33 @@
+"""What a tenant sets for all its agents."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django_scopes import scope
+
+from tenants.models import TenantSettings, User
+from tenants.models.settings import SETTING_NAMES
+from tenants.services import audit
+from tenants.services.effective import merge, platform_settings
+
+
+def save_tenant_settings(*, row: TenantSettings, user: User | None) -> TenantSettings:
+    """Check and save a tenant's settings; new calls have them at once.
+
+    Raises ValidationError, also when values cannot hold together.
+    """
+    with scope(tenant=row.tenant), transaction.atomic():
+        row.full_clean()
+        conflicts = merge([("platform", platform_settings()), ("tenant", row)]).conflicts()
+        if conflicts:
+            raise ValidationError({name: [words] for name, words in conflicts.items()})
+        row.save()
+        audit.record(
+            "settings.edit",
+            row,
+            tenant=row.tenant,
+            user=user,
+            set=[name for name in SETTING_NAMES if getattr(row, name) is not None],
+        )
+    return row
