@@ -1,0 +1,92 @@
+"""The caller's speech: what goes up, when the caller began and stopped, what was understood."""
+
+from __future__ import annotations
+
+from media_worker.audio.vad import LocalVadDetector, VadEnd, VadEvent, VadOnset
+from media_worker.contract import LocalVad, Settings, VadMode
+from media_worker.conversation.leg import Leg
+from media_worker.conversation.timings import CallTime, Timings
+from media_worker.conversation.transcript import Transcript
+from media_worker.conversation.uplink import Uplink
+from media_worker.realtime.session import CallerText, SpeechStarted, SpeechStopped, TurnCommitted
+
+CallerEvent = SpeechStarted | SpeechStopped | TurnCommitted | CallerText
+
+
+class CallerSpeech:
+    """Moments are seconds on the call's clock."""
+
+    def __init__(
+        self, settings: Settings, leg: Leg, time: CallTime, transcript: Transcript, timings: Timings
+    ) -> None:
+        self.uplink = Uplink(leg.capture, leg.clock_rate)
+        self._time = time
+        self._transcript = transcript
+        self._timings = timings
+        self._clock_rate = leg.clock_rate
+        self._vad = _detector(settings, leg.clock_rate)
+        self._vad_ms = 0.0
+        self._owns_turns = settings.vad_mode is VadMode.LOCAL
+        is_server_vad = settings.vad_mode is VadMode.SERVER
+        # speech_started's place includes the padding, speech_stopped's the silence waited for
+        self._padding_ms = settings.prefix_padding_ms if is_server_vad else 0
+        self._silence_ms = settings.silence_duration_ms if is_server_vad else 0
+        self._began = 0.0
+        self._stopped = 0.0
+
+    def take(self, event: CallerEvent, now: float) -> None:
+        match event:
+            case SpeechStarted(audio_ms=audio_ms):
+                self._start(min(now, self.uplink.moment(audio_ms + self._padding_ms, now)))
+            case SpeechStopped(audio_ms=audio_ms):
+                self._stop(self.uplink.moment(audio_ms - self._silence_ms, now), now)
+            case TurnCommitted(item_id=item_id, previous_item_id=previous):
+                self._transcript.caller_turn(
+                    item_id,
+                    previous,
+                    offset_ms=self._time.ms(self._began or now),
+                    duration_ms=round((self._stopped - self._began) * 1000),
+                )
+            case CallerText(item_id=item_id, text=text, final=final):
+                if text.strip():
+                    self._transcript.caller_text(
+                        item_id, text, final=final, offset_ms=self._time.ms(now)
+                    )
+
+    def listen(self, now: float) -> list[VadEvent]:
+        """Send up what was said since the last tick; what our own VAD makes of it."""
+        pcm = self.uplink.pull()
+        if self._vad is None or not pcm:
+            return []
+        self._vad_ms += len(pcm) / 2 * 1000 / self._clock_rate
+        events = self._vad.feed(pcm)
+        if self._owns_turns:
+            for event in events:
+                self._take_own(event, now)
+        return events
+
+    def _take_own(self, event: VadEvent, now: float) -> None:
+        at = now - (self._vad_ms - event.at_ms) / 1000
+        match event:
+            case VadOnset():
+                self._start(at)
+            case VadEnd():
+                self._stop(at, now)
+
+    def _start(self, at: float) -> None:
+        self._began = self._stopped = at
+        self._timings.caller_started()
+
+    def _stop(self, at: float, now: float) -> None:
+        self._stopped = max(at, self._began)
+        self._timings.caller_stopped(self._stopped, known_at=now)
+
+
+def _detector(settings: Settings, clock_rate: int) -> LocalVadDetector | None:
+    """Turns that our own VAD ends need one even where none is chosen."""
+    mode = settings.local_vad
+    if settings.vad_mode is VadMode.LOCAL and mode is LocalVad.OFF:
+        mode = LocalVad.WEBRTC
+    if mode is LocalVad.OFF:
+        return None
+    return LocalVadDetector(mode, clock_rate, silence_ms=settings.silence_duration_ms)

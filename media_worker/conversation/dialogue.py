@@ -1,0 +1,327 @@
+"""The talk of one call: who speaks, what is asked of the provider, what goes wrong there.
+
+`follow` takes the events of one session after another; `tick` looks at what time changes. Neither
+waits in between, so the caller's first word stops the agent in the same step in which it is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from media_worker.audio.vad import VadEnd, VadOnset
+from media_worker.contract import AnyEvent, CallPlan, ProblemKind, VadMode
+from media_worker.conversation import fallback
+from media_worker.conversation.agent import AgentSpeech
+from media_worker.conversation.caller import CallerEvent, CallerSpeech
+from media_worker.conversation.leg import Leg
+from media_worker.conversation.quiet import Quiet
+from media_worker.conversation.requests import Requests
+from media_worker.conversation.ticker import Ticker
+from media_worker.conversation.timings import CallTime, Timings
+from media_worker.conversation.transcript import Transcript
+from media_worker.conversation.turns import Move, TurnKeeper
+from media_worker.realtime.session import (
+    AgentAudio,
+    CallerText,
+    Ended,
+    Problem,
+    RealtimeSession,
+    ResponseFinished,
+    ResponseStarted,
+    SessionError,
+    SessionEvent,
+    SpeechStarted,
+    SpeechStopped,
+    ToolRequested,
+    TurnCommitted,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Dialogue:
+    """`report` puts a provider's problem on record, `on_tool` runs a tool at a position of the
+    transcript, `on_interrupted` hears of each barge-in."""
+
+    def __init__(
+        self,
+        plan: CallPlan,
+        leg: Leg,
+        clock: Ticker,
+        time: CallTime,
+        *,
+        emit: Callable[[AnyEvent], None],
+        report: Callable[[SessionError], None],
+        on_tool: Callable[[ToolRequested, int], None],
+        on_interrupted: Callable[[], None],
+    ) -> None:
+        self._greeting = plan.greeting
+        self._clock = clock
+        self._time = time
+        self._emit = emit
+        self._report = report
+        self._on_tool = on_tool
+        self._on_interrupted = on_interrupted
+        self.transcript = Transcript(emit)
+        timings = Timings(leg.playout, time, emit)
+        self.agent = AgentSpeech(leg.playout, time, self.transcript, timings)
+        self.caller = CallerSpeech(plan.settings, leg, time, self.transcript, timings)
+        self._keeper = TurnKeeper(
+            interrupt=plan.settings.interrupt,
+            guard_ms=plan.settings.greeting_guard_ms,
+            owns_turns=plan.settings.vad_mode is VadMode.LOCAL,
+            greets=plan.greeting is not None,
+        )
+        self._duty = fallback.Duty()
+        self._requests = Requests()
+        self._quiet = Quiet(clock)
+        self._failed: asyncio.Future[SessionError] | None = None
+        self._active: str | None = None
+        """Response that the provider is making."""
+        self._greeting_response: str | None = None
+        self._greeting_began = False
+        self._last_problem: SessionError | None = None
+        self._tools_asked: set[str] = set()
+        """Tool calls of this session; the next one would not know them."""
+
+    @property
+    def is_guarded(self) -> bool:
+        return self._keeper.guarded
+
+    # --- sessions --------------------------------------------------------------------------------
+
+    async def follow(self, session: RealtimeSession) -> SessionError | None:
+        """Talk with this session until it is over; why, or None after our own close."""
+        self._requests.clear()
+        self._tools_asked.clear()
+        failed = self._failed = asyncio.get_running_loop().create_future()
+        if not self._keeper.guarded:  # it may have been lifted while the session was opened
+            self._make([Move.LIFT_GUARD])
+        self._begin()
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(self._read(session), name="session events")
+            helpers = [
+                group.create_task(self._requests.run(session), name="session requests"),
+                group.create_task(self.caller.uplink.run(session), name="uplink"),
+            ]
+            await asyncio.wait({reader, failed}, return_when=asyncio.FIRST_COMPLETED)
+            has_ended = reader.done() and not failed.done()
+            for task in (reader, *helpers):
+                task.cancel()
+        self._duty.is_owed = self._duty.is_owed or self._active is not None
+        self._duty.withdraw()
+        self._active = None
+        self.agent.session_over()
+        return reader.result() if has_ended else failed.result()
+
+    def _begin(self) -> None:
+        """Greet; or, with a new session in the middle of the call, say what is still owed."""
+        if self._greeting is not None and not self._greeting_began:
+            self._greet()
+        elif self._duty.is_owed:
+            self._ask_for_answer()
+
+    async def _read(self, session: RealtimeSession) -> SessionError | None:
+        async for event in session.events():
+            if isinstance(event, Ended):
+                return event.problem
+            self._take(event, session)
+        return SessionError(ProblemKind.DROPPED, "The session ended without a word.")
+
+    def _fail(self, error: SessionError) -> None:
+        """End the session from our side: it does not do what it should."""
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_result(error)
+
+    # --- what the provider says ------------------------------------------------------------------
+
+    def _take(self, event: SessionEvent, session: RealtimeSession) -> None:
+        now = self._clock.now()
+        match event:
+            case AgentAudio():
+                if self.agent.audio(event, session.info.output_format, now):
+                    self._duty.spoke()
+            case SpeechStarted() | SpeechStopped() | TurnCommitted() | CallerText():
+                self.caller.take(event, now)
+                self._on_caller(event, now)
+            case ResponseStarted(response_id=response_id):
+                self._on_response(response_id, now)
+            case ResponseFinished():
+                self._on_finished(event, now)
+            case ToolRequested():
+                self._on_tool_requested(event)
+            case Problem():
+                self._on_problem(event)
+            case Ended():
+                pass
+            case _:
+                self.agent.take(event)
+
+    def _on_caller(self, event: CallerEvent, now: float) -> None:
+        match event:
+            case SpeechStarted():
+                self._make(self._keeper.speech_started())
+            case SpeechStopped():
+                self._keeper.speech_stopped()
+            case TurnCommitted():
+                self._duty.is_owed = True
+                self._keeper.turn_committed(now)
+                if not self._keeper.guarded:
+                    self._duty.expect(now)
+
+    def _on_response(self, response_id: str, now: float) -> None:
+        self._active = response_id
+        self._last_problem = None
+        self._keeper.response_started()
+        self._duty.expect(now)
+        if not self._keeper.greeting_is_over and self._greeting_response is None:
+            self._greeting_response = response_id
+
+    def _on_finished(self, event: ResponseFinished, now: float) -> None:
+        if self._active == event.response_id:
+            self._active = None
+        self.agent.response_finished(event.response_id)
+        if event.usage is not None:
+            self._emit(event.usage)
+        if event.status == "cancelled":
+            return
+        if event.status != "failed" and (event.had_audio or event.had_tool_calls):
+            self._duty.answered()
+            return
+        error = self._last_problem or fallback.went_silent(
+            f"The provider's answer was empty ({event.reason or event.status})."
+        )
+        if not self._duty.failed(error, now):
+            self._fail(error)
+        elif self._last_problem is None:
+            self._report(error)
+
+    def _on_tool_requested(self, event: ToolRequested) -> None:
+        self._tools_asked.add(event.tool_call_id)
+        error = self._duty.called_tool()
+        if error is not None:
+            self._fail(error)
+        else:
+            self._on_tool(event, self.transcript.place(event.item_id))
+
+    def _on_problem(self, event: Problem) -> None:
+        error = SessionError(event.kind, event.message, code=event.code)
+        self._last_problem = error
+        if event.kind in fallback.HOPELESS:
+            self._fail(error)
+        else:
+            self._report(error)
+
+    # --- who speaks ------------------------------------------------------------------------------
+
+    def _make(self, moves: list[Move]) -> None:
+        for move in moves:
+            match move:
+                case Move.STOP_AGENT:
+                    self._stop_agent()
+                case Move.LIFT_GUARD:
+                    self._requests.put(lambda session: session.set_guard(False))
+                case Move.ANSWER:
+                    self._ask_for_answer()
+                case Move.COMMIT:
+                    self._duty.owe(self._clock.now())
+                    self._requests.put(lambda session: session.commit_turn())
+
+    def _stop_agent(self) -> None:
+        """The caller interrupts. Silence first, everything else after it."""
+        now = self._clock.now()
+        heard = self.agent.stop(now)
+        if heard is None and self._active is None:
+            return
+        self._requests.put(lambda session: session.interrupt(heard))
+        self._on_interrupted()
+        self._duty.withdraw()
+        self._end_greeting(now)
+
+    def _ask_for_answer(self) -> None:
+        self._duty.owe(self._clock.now())
+        self._requests.put(lambda session: session.respond())
+
+    def _greet(self) -> None:
+        greeting = self._greeting
+        assert greeting is not None  # noqa: S101 - asked only where the plan has one
+        self._greeting_response = None
+        self._duty.expect(self._clock.now(), anew=True)
+        self._requests.put(lambda session: session.say(greeting))
+
+    def _end_greeting(self, now: float) -> None:
+        if not self._keeper.greeting_is_over:
+            self._make(self._keeper.greeting_over(now))
+
+    def reply(self, tool_call_id: str, output: str) -> None:
+        """Give the agent a tool's result; it then speaks."""
+        if tool_call_id not in self._tools_asked:
+            self._ask_for_answer()
+            return
+        self._duty.owe(self._clock.now())
+        self._requests.put(lambda session: session.tool_result(tool_call_id, output, respond=True))
+
+    async def quiet(self, seconds: float) -> bool:
+        """Wait until the agent has said all it had to; False when that takes too long."""
+        return await self._quiet.wait(seconds)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """What the passing of time brings; also while there is no session."""
+        now = self._clock.now()
+        self._listen(now)
+        self._follow_greeting(now)
+        self._make(self._keeper.tick(now))
+        self.agent.tick(now)
+        self.transcript.send_changes(self._time.ms())
+        self._follow_duty(now)
+        is_quiet = self._active is None and self._requests.is_idle and not self.agent.is_audible
+        self._quiet.tick(now, is_quiet=is_quiet)
+
+    def _follow_duty(self, now: float) -> None:
+        if self._active is not None and self.agent.is_starved:
+            self._duty.expect(now)
+        if self._keeper.caller_speaks and not self._keeper.guarded:
+            self._duty.caller_speaks(now)
+        if self._duty.must_retry(now):
+            self._ask_for_answer() if self._greeting_is_said else self._greet()
+        if self._duty.is_overdue(now):
+            self._duty.withdraw()
+            seconds = f"{fallback.SILENT_SECONDS:.0f} seconds"
+            self._fail(
+                fallback.went_silent(f"The agent should speak; it was silent for {seconds}.")
+            )
+
+    def close(self) -> None:
+        """The call is over: every entry of the transcript is final as it stands."""
+        self.agent.close(self._clock.now())
+        self.transcript.close(self._time.ms())
+
+    @property
+    def _greeting_is_said(self) -> bool:
+        return self._greeting is None or self._greeting_began
+
+    def _listen(self, now: float) -> None:
+        for event in self.caller.listen(now):
+            match event:
+                case VadOnset():
+                    is_audible = self.agent.is_audible
+                    self._make(self._keeper.local_onset(agent_audible=is_audible))
+                case VadEnd():
+                    self._make(self._keeper.local_end(now))
+
+    def _follow_greeting(self, now: float) -> None:
+        """The guard begins with the greeting's first frame and ends with its last at the latest."""
+        response_id = self._greeting_response
+        if self._keeper.greeting_is_over or response_id is None:
+            return
+        began = self.agent.began_at(response_id)
+        if began is not None:
+            self._greeting_began = True
+            self._keeper.greeting_played(began)
+        if self._greeting_began and self._active is None and self.agent.is_played(response_id):
+            self._end_greeting(now)

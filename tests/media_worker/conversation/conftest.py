@@ -1,0 +1,26 @@
+"""Fixtures of the conversation's tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from media_worker.contract import CallPlan
+from tests.media_worker.conversation.stage import Stage
+
+
+@pytest.fixture
+async def make_stage(monkeypatch):
+    stages: list[Stage] = []
+
+    def make(plan: CallPlan | None = None) -> Stage:
+        stages.append(Stage(monkeypatch, plan))
+        return stages[-1]
+
+    yield make
+    for stage in stages:
+        await stage.close()
+
+
+@pytest.fixture
+async def stage(make_stage) -> Stage:
+    return make_stage()
