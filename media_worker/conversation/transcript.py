@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Final
 from unicodedata import east_asian_width
 
+import msgspec
+
 from media_worker.contract import Speaker, TranscriptUpdated
 
 UPDATE_MS: Final = 200
@@ -167,7 +169,7 @@ class Transcript:
 
     def _send(self, entry: _Entry, now_ms: int) -> None:
         update = _update(entry)
-        if update is None or update == entry.sent:
+        if update is None or _is_no_news(update, entry.sent):
             return
         entry.sent, entry.sent_at = update, now_ms
         self._emit(update)
@@ -208,6 +210,13 @@ def words_within(text: str, share: float) -> int:
         if at == 0 or text[at].isspace() or east_asian_width(text[at - 1]) in "WF":
             return at
     return end
+
+
+def _is_no_news(update: TranscriptUpdated, sent: TranscriptUpdated | None) -> bool:
+    """Nothing has changed, or only how long it has lasted while it goes on."""
+    if sent is None or update.final:
+        return update == sent
+    return msgspec.structs.replace(update, duration_ms=sent.duration_ms) == sent
 
 
 def _update(entry: _Entry) -> TranscriptUpdated | None:

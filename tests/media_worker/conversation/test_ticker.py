@@ -1,0 +1,88 @@
+"""The one timer of all calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from media_worker.conversation.ticker import Ticker
+from tests.media_worker.conversation.stage import VirtualTicker
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def soon() -> str:
+    return "done"
+
+
+async def test_ticker_calls_everybody_until_they_leave():
+    ticker, calls = VirtualTicker(), []
+    leave = ticker.add(lambda: calls.append("a"))
+    ticker.add(lambda: calls.append("b"))
+    ticker.tick()
+    leave()
+    leave()
+    ticker.tick()
+    assert calls == ["a", "b", "b"]
+
+
+async def test_callback_that_fails_does_not_keep_the_others_from_theirs():
+    ticker, calls = VirtualTicker(), []
+    ticker.add(lambda: 1 / 0)
+    ticker.add(lambda: calls.append("b"))
+    ticker.tick()
+    assert calls == ["b"]
+
+
+async def test_sleep_ends_at_the_first_tick_after_its_time():
+    ticker = VirtualTicker()
+    sleeper = asyncio.ensure_future(ticker.sleep(1.0))
+    await asyncio.sleep(0)
+    ticker.time += 0.99
+    ticker.tick()
+    await asyncio.sleep(0)
+    assert not sleeper.done()
+    ticker.time += 0.02
+    ticker.tick()
+    await sleeper
+
+
+async def test_within_gives_the_result_or_cancels_and_says_timeout():
+    ticker = VirtualTicker()
+    assert await ticker.within(1.0, soon()) == "done"
+    late = asyncio.ensure_future(ticker.within(1.0, never()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ticker.time += 1.1
+    ticker.tick()
+    with pytest.raises(TimeoutError):
+        await late
+
+
+async def test_ticks_keep_to_their_schedule_when_one_was_late(monkeypatch):
+    loop = asyncio.get_running_loop()
+    ticker = Ticker(period_seconds=0.02)
+    times: list[float] = []
+    six = asyncio.Event()
+
+    def note() -> None:
+        times.append(loop.time())
+        if len(times) == 2:
+            busy_until = loop.time() + 0.05
+            while loop.time() < busy_until:
+                pass
+        if len(times) == 6:
+            six.set()
+
+    ticker.add(note)
+    began = loop.time()
+    ticker.start()
+    await six.wait()
+    ticker.stop()
+    assert ticker.late_ticks >= 2
+    after = [(time - began) / 0.02 for time in times[2:]]
+    assert all(place % 1 < 0.9 for place in after)  # on the old schedule, not shifted by the delay
+    assert times[-1] - began >= 8 * 0.02 * 0.99

@@ -1,0 +1,119 @@
+"""The turn keeper alone: what it answers to what was heard."""
+
+from __future__ import annotations
+
+import pytest
+
+from media_worker.conversation.turns import CONFIRM_SECONDS, Move, TurnKeeper
+
+
+def keeper(
+    *, interrupt: bool = True, guard_ms: int = 1000, owns_turns: bool = False, greets: bool = True
+) -> TurnKeeper:
+    return TurnKeeper(interrupt=interrupt, guard_ms=guard_ms, owns_turns=owns_turns, greets=greets)
+
+
+def test_speech_within_the_guard_moves_nothing():
+    turns = keeper()
+    assert turns.guarded
+    assert turns.speech_started() == []
+    turns.greeting_played(10.0)
+    assert turns.tick(10.9) == []
+
+
+def test_guard_ends_on_time_and_only_once():
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.greeting_played(10.5)
+    assert turns.tick(11.0) == [Move.LIFT_GUARD]
+    assert turns.tick(12.0) == []
+    assert not turns.guarded
+
+
+def test_guard_never_ends_before_the_greeting_is_heard():
+    turns = keeper()
+    assert turns.tick(1e9) == []
+
+
+def test_speech_that_goes_on_past_the_guard_stops_the_agent():
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.speech_started()
+    assert turns.tick(11.0) == [Move.LIFT_GUARD, Move.STOP_AGENT]
+
+
+def test_speech_that_stopped_within_the_guard_does_not():
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.speech_started()
+    turns.speech_stopped()
+    assert turns.tick(11.0) == [Move.LIFT_GUARD]
+
+
+def test_turn_of_the_guard_is_answered_when_the_greeting_is_over():
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.speech_started()
+    turns.turn_committed(10.5)
+    assert turns.tick(11.0) == [Move.LIFT_GUARD]
+    assert turns.greeting_over(13.0) == [Move.ANSWER]
+    assert turns.greeting_is_over
+
+
+def test_turn_of_the_guard_is_left_to_the_provider_when_the_caller_speaks_again():
+    turns = keeper()
+    turns.turn_committed(10.5)
+    turns.speech_started()
+    assert turns.greeting_over(10.8) == [Move.LIFT_GUARD]
+
+
+@pytest.mark.parametrize("interrupt", [True, False])
+def test_speech_after_the_guard_stops_the_agent_where_that_is_allowed(interrupt):
+    turns = keeper(greets=False, interrupt=interrupt)
+    assert turns.speech_started() == ([Move.STOP_AGENT] if interrupt else [])
+    assert turns.local_onset(agent_audible=True) == ([Move.STOP_AGENT] if interrupt else [])
+
+
+def test_turn_after_the_guard_is_the_providers_to_answer():
+    turns = keeper(greets=False)
+    turns.speech_started()
+    turns.turn_committed(10.0)
+    assert turns.tick(100.0) == []
+
+
+def test_our_own_vad_ends_the_turn_where_it_owns_turns():
+    turns = keeper(greets=False, owns_turns=True)
+    assert turns.local_onset(agent_audible=False) == [Move.STOP_AGENT]
+    assert turns.local_end(11.0) == [Move.COMMIT]
+
+
+def test_own_turn_of_the_guard_is_committed_when_the_greeting_is_over():
+    turns = keeper(owns_turns=True)
+    turns.local_onset(agent_audible=True)
+    assert turns.local_end(10.5) == []
+    assert turns.greeting_over(12.0) == [Move.LIFT_GUARD, Move.COMMIT]
+
+
+def test_stop_that_the_provider_does_not_confirm_is_made_good():
+    turns = keeper(greets=False)
+    turns.local_onset(agent_audible=True)
+    assert turns.local_end(10.0) == []
+    assert turns.tick(10.0 + CONFIRM_SECONDS - 0.1) == []
+    assert turns.tick(10.0 + CONFIRM_SECONDS) == [Move.ANSWER]
+    assert turns.tick(100.0) == []
+
+
+@pytest.mark.parametrize("confirmation", ["speech_started", "response_started"])
+def test_stop_that_the_provider_confirms_needs_nothing(confirmation):
+    turns = keeper(greets=False)
+    turns.local_onset(agent_audible=True)
+    turns.local_end(10.0)
+    getattr(turns, confirmation)()
+    assert turns.tick(100.0) == []
+
+
+def test_local_onset_while_the_agent_is_silent_owes_nothing():
+    turns = keeper(greets=False)
+    turns.local_onset(agent_audible=False)
+    turns.local_end(10.0)
+    assert turns.tick(100.0) == []
