@@ -4,4 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-websocket_urlpatterns: list[Any] = []
+from django.urls import path
+
+from tenants.live.feeds import CallFeed, CallsFeed
+
+# Django's path() is typed for views; Channels routes ASGI applications with it.
+_calls: Any = CallsFeed.as_asgi()
+_call: Any = CallFeed.as_asgi()
+
+websocket_urlpatterns = [
+    path("ws/t/<slug:slug>/calls", _calls),
+    path("ws/t/<slug:slug>/calls/<uuid:call_id>", _call),
+]

@@ -1,0 +1,1 @@
+"""The tenant's pages: a view module, a form module where one is needed, templates a page."""

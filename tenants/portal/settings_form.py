@@ -1,0 +1,384 @@
+"""One form for the settings, whichever level they are set on.
+
+An empty field is inherited. What would hold then, and from which level, stands beside every field:
+both come from the service that call plans use (tenants.services.effective).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from django import forms
+from django.db.models import Q
+from django.forms import BoundField
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tenants.models import ProviderAccount, Tenant, TenantSettings, choices
+from tenants.models.settings import SETTING_NAMES
+from tenants.models.validators import validate_apologies, validate_greetings
+from tenants.portal import setting_words
+from tenants.portal.text_fields import TextsField
+from tenants.services.effective import EffectiveSettings, EffectiveValue
+
+OFF: Final = "off"
+"""Typed into a text field, it stands for the empty value: switched off, not inherited."""
+AUTOMATIC: Final = "auto"
+
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "prompt": ("instructions",),
+    "voice": (
+        "provider_account", "model", "voice", "speed", "language", "dialect", "audio_format",
+    ),
+    "turns": (
+        "vad_mode", "vad_threshold", "silence_duration_ms", "prefix_padding_ms", "eagerness",
+        "idle_timeout_ms", "interrupt", "greeting_guard_ms", "local_vad",
+    ),
+    "words": ("greetings", "apologies"),
+    "advanced": (
+        "transcription_model", "transcription_language", "noise_reduction", "max_output_tokens",
+        "temperature",
+    ),
+}  # fmt: skip
+
+SHOWN_IF: Final[dict[str, str]] = {
+    "vad_threshold": "id_vad_mode=server_vad",
+    "prefix_padding_ms": "id_vad_mode=server_vad",
+    "silence_duration_ms": "id_vad_mode=server_vad,local",
+    "idle_timeout_ms": "id_vad_mode=server_vad",
+    "eagerness": "id_vad_mode=semantic_vad",
+    "temperature": "id_dialect=openai-beta",
+}
+
+SUGGESTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "model": ("gpt-realtime-2.1", "gpt-realtime-2.1-mini"),
+    "voice": (
+        "marin", "cedar", "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse",
+    ),
+    "transcription_model": ("gpt-transcribe", "gpt-live-transcribe", "gpt-realtime-whisper", OFF),
+}  # fmt: skip
+"""Offered, never required: model names are data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingRow:
+    """A setting on the page; templates/components/field.html draws it."""
+
+    field: BoundField
+    is_here: bool
+    inherited_text: str
+    inherited_short: str
+    inherited_level: str
+    shown_if: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRow:
+    """A text in one language, set here or inherited."""
+
+    language: str
+    name: str
+    text: str
+    is_here: bool
+    inherited_text: str
+    inherited_level: str
+
+
+class OffField(forms.CharField):
+    """A text that may be switched off: `off` is kept as the empty text, nothing typed is None."""
+
+    def to_python(self, value: Any) -> Any:
+        text = (value or "").strip()
+        if not text:
+            return None
+        return "" if text.lower() == OFF else text
+
+
+def _number(low: float, high: float, step: float, help_text: Any, kind: type[Any]) -> Any:
+    widget = forms.NumberInput(attrs={"step": step, "class": "short", "inputmode": "decimal"})
+    return kind(required=False, min_value=low, max_value=high, widget=widget, help_text=help_text)
+
+
+def _choice(of: Any, help_text: Any = "") -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(
+        choices=[("", ""), *of.choices], required=False, empty_value=None, help_text=help_text
+    )
+
+
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Base of the forms of each level; `effective` says what the level inherits."""
+
+    level: ClassVar[str]
+
+    instructions = forms.CharField(
+        required=False,
+        max_length=32_000,
+        empty_value=None,
+        widget=forms.Textarea(attrs={"class": "prompt", "rows": 16, "spellcheck": "true"}),
+        help_text=gettext_lazy(
+            "What the agent is, what it knows, what it does and does not do. Write as you would"
+            " brief a new colleague."
+        ),
+    )
+    provider_account = forms.ModelChoiceField(
+        ProviderAccount.all_tenants.none(),
+        required=False,
+        to_field_name="public_id",
+        help_text=gettext_lazy("Whose key and address the calls use."),
+    )
+    model = forms.CharField(
+        required=False,
+        max_length=100,
+        empty_value=None,
+        help_text=gettext_lazy("As your provider names it."),
+    )
+    voice = forms.CharField(
+        required=False,
+        max_length=100,
+        empty_value=None,
+        help_text=gettext_lazy("As your provider names it."),
+    )
+    speed = _number(
+        0.25, 1.5, 0.05, gettext_lazy("1 is natural; from 0.25 to 1.5."), forms.FloatField
+    )
+    language = forms.TypedChoiceField(
+        required=False,
+        empty_value=None,
+        help_text=gettext_lazy(
+            "The language that calls begin in, as far as the number does not name another."
+        ),
+    )
+    dialect = _choice(
+        choices.Dialect,
+        gettext_lazy("How the provider is spoken to. The beta is for older servers only."),
+    )
+    audio_format = _choice(
+        choices.AudioFormat,
+        gettext_lazy("G.711 is what telephones speak; PCM for providers that do not know it."),
+    )
+    vad_mode = _choice(choices.VadMode)
+    vad_threshold = _number(
+        0.0,
+        1.0,
+        0.05,
+        gettext_lazy("From 0 to 1. Raise it where callers stand in noise."),
+        forms.FloatField,
+    )
+    silence_duration_ms = _number(
+        0,
+        10_000,
+        50,
+        gettext_lazy("In milliseconds. Less answers sooner, more lets people think."),
+        forms.IntegerField,
+    )
+    prefix_padding_ms = _number(
+        0,
+        5000,
+        50,
+        gettext_lazy("In milliseconds, so that first syllables are not lost."),
+        forms.IntegerField,
+    )
+    eagerness = _choice(choices.Eagerness)
+    idle_timeout_ms = _number(
+        0,
+        30_000,
+        500,
+        gettext_lazy("In milliseconds, from 5000 to 30000; 0 switches it off."),
+        forms.IntegerField,
+    )
+    interrupt = forms.TypedChoiceField(
+        required=False,
+        choices=[("", ""), ("true", gettext_lazy("Yes")), ("false", gettext_lazy("No"))],
+        coerce=lambda value: value == "true",
+        empty_value=None,
+        help_text=gettext_lazy("Yes: the agent stops at once when the caller begins to speak."),
+    )
+    greeting_guard_ms = _number(
+        0,
+        10_000,
+        100,
+        gettext_lazy("In milliseconds. For so long, noise from the caller does not stop it."),
+        forms.IntegerField,
+    )
+    local_vad = _choice(
+        choices.LocalVad, gettext_lazy("Sends less sound to the provider while nobody speaks.")
+    )
+    transcription_model = OffField(
+        required=False,
+        max_length=100,
+        help_text=gettext_lazy("Write “off”, and what the caller says is not written down."),
+    )
+    transcription_language = forms.TypedChoiceField(
+        required=False,
+        empty_value=None,
+        coerce=lambda value: "" if value == AUTOMATIC else value,
+        help_text=gettext_lazy("Naming it makes the transcript better."),
+    )
+    noise_reduction = _choice(choices.NoiseReduction)
+    max_output_tokens = forms.CharField(
+        required=False,
+        max_length=4,
+        empty_value=None,
+        widget=forms.TextInput(attrs={"class": "short"}),
+        help_text=gettext_lazy("In tokens, from 1 to 4096; “inf” is no limit."),
+    )
+    temperature = _number(
+        0.6,
+        1.2,
+        0.05,
+        gettext_lazy("From 0.6 to 1.2; only the beta dialect knows it."),
+        forms.FloatField,
+    )
+    greetings = TextsField(required=False, validators=[validate_greetings])
+    apologies = TextsField(required=False, validators=[validate_apologies])
+
+    def __init__(
+        self,
+        *args: Any,
+        tenant: Tenant,
+        effective: EffectiveSettings,
+        read_only: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.effective = effective
+        self._offer_accounts(tenant)
+        self._offer_languages()
+        for name in SETTING_NAMES:
+            self.fields[name].label = str(setting_words.LABELS[name])
+            if name in effective.values:
+                self._show_inherited(name, effective[name])
+        for name, offered in SUGGESTIONS.items():
+            self.fields[name].widget.attrs["list"] = f"id_{name}_list"
+            self.fields[name].suggestions = offered  # type: ignore[attr-defined]
+        if read_only:
+            for field in self.fields.values():
+                field.disabled = True
+
+    def _offer_accounts(self, tenant: Tenant) -> None:
+        field: Any = self.fields["provider_account"]
+        # The operator's own accounts belong to no tenant and are offered to all.
+        field.queryset = ProviderAccount.all_tenants.filter(Q(tenant=tenant) | Q(tenant=None))
+        if self.instance.provider_account_id:
+            self.initial["provider_account"] = self.instance.provider_account.public_id
+
+    def _offer_languages(self) -> None:
+        offered = setting_words.language_choices()
+        for name in ("language", "transcription_language"):
+            field: Any = self.fields[name]
+            stored = getattr(self.instance, name)
+            known = {code for code, _name in offered}
+            other = (
+                [(stored, setting_words.language_name(stored))]
+                if stored and (stored not in known)
+                else []
+            )
+            field.choices = [("", ""), *other, *offered]
+        spoken: Any = self.fields["transcription_language"]
+        spoken.choices = [("", ""), (AUTOMATIC, _("The provider finds out")), *spoken.choices[1:]]
+        if self.instance.transcription_language == "":
+            self.initial["transcription_language"] = AUTOMATIC
+        if self.instance.transcription_model == "":
+            self.initial["transcription_model"] = OFF
+        if self.instance.interrupt is not None:
+            self.initial["interrupt"] = "true" if self.instance.interrupt else "false"
+
+    def _show_inherited(self, name: str, value: EffectiveValue) -> None:
+        field: Any = self.fields[name]
+        words = setting_words.short(name, value.inherited)
+        raw = value.inherited
+        if isinstance(field.widget, forms.Select):
+            empty = _("Inherited: %(value)s") % {"value": words}
+            if isinstance(field, forms.ModelChoiceField):
+                field.empty_label = empty
+            else:
+                field.choices = [("", empty), *list(field.choices)[1:]]
+            field.widget.attrs["data-inherited"] = "" if raw is None else str(raw)
+        elif name != "instructions":
+            field.widget.attrs["placeholder"] = OFF if raw == "" else str(raw)
+
+    def row(self, name: str) -> SettingRow:
+        value = self.effective[name]
+        field = self[name]
+        return SettingRow(
+            field=field,
+            is_here=field.value() not in (None, ""),
+            inherited_text=setting_words.describe(name, value.inherited),
+            inherited_short=setting_words.short(name, value.inherited),
+            inherited_level=value.inherited_level,
+            shown_if=SHOWN_IF.get(name, ""),
+        )
+
+    def rows(self, group: str) -> list[SettingRow]:
+        return [self.row(name) for name in GROUPS[group]]
+
+    @property
+    def voice_rows(self) -> list[SettingRow]:
+        return self.rows("voice")
+
+    @property
+    def turn_rows(self) -> list[SettingRow]:
+        return self.rows("turns")
+
+    @property
+    def advanced_rows(self) -> list[SettingRow]:
+        return self.rows("advanced")
+
+    @property
+    def prompt_row(self) -> SettingRow:
+        return self.row("instructions")
+
+    def text_rows(self, name: str) -> list[TextRow]:
+        """The texts of each language that has one, set here or not."""
+        here = self[name].value() or {}
+        inherited = {
+            code: value
+            for code, value in getattr(self.effective, name).items()
+            if value.inherited or value.level != self.level
+        }
+        return [
+            TextRow(
+                language=code,
+                name=setting_words.language_name(code),
+                text=here.get(code, ""),
+                is_here=code in here,
+                inherited_text=inherited[code].inherited if code in inherited else "",
+                inherited_level=inherited[code].inherited_level if code in inherited else "",
+            )
+            for code in sorted({*here, *inherited})
+        ]
+
+    @property
+    def greeting_rows(self) -> list[TextRow]:
+        return self.text_rows("greetings")
+
+    @property
+    def apology_rows(self) -> list[TextRow]:
+        return self.text_rows("apologies")
+
+    def languages_left(self, name: str) -> list[tuple[str, str]]:
+        """Languages that a text may still be added in."""
+        used = {row.language for row in self.text_rows(name)}
+        return [choice for choice in setting_words.language_choices() if choice[0] not in used]
+
+    @property
+    def greeting_languages_left(self) -> list[tuple[str, str]]:
+        return self.languages_left("greetings")
+
+    @property
+    def apology_languages_left(self) -> list[tuple[str, str]]:
+        return self.languages_left("apologies")
+
+    def has_problem_in(self, group: str) -> bool:
+        return any(name in self.errors for name in GROUPS.get(group, ()))
+
+
+class TenantSettingsForm(SettingsForm):
+    """What a tenant sets for all its agents."""
+
+    level = "tenant"
+
+    class Meta:
+        model = TenantSettings
+        fields = SETTING_NAMES
