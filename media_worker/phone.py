@@ -25,8 +25,8 @@ from media_worker.sip.phone import Phone, PhoneCall
 RATE: Final = 8000
 FIRST_CALL: Final = 1
 RING_SECONDS: Final = 30.0
-REPLY_SECONDS: Final = 30.0
-"""The agent is given so long to begin to speak."""
+TRANSFER_SECONDS: Final = 30.0
+"""A transfer that was asked for is followed for so long."""
 LONGEST_SPEECH_SECONDS: Final = 120.0
 PAUSE_MS: Final = 800
 """Silence after speech that means the agent has finished."""
@@ -35,9 +35,10 @@ PAUSE_MS: Final = 800
 class Caller:
     """One call with sentences to say."""
 
-    def __init__(self, sentences: list[str], language: str) -> None:
+    def __init__(self, sentences: list[str], language: str, reply_seconds: float) -> None:
         self._sentences = sentences
         self._language = language
+        self._reply_seconds = reply_seconds
         self._phone = Phone(on_event=self._note)
         self._heard_ms = 0
         self._targets: dict[int, str] = {}
@@ -70,7 +71,7 @@ class Caller:
                 _, ended = await call.play(pcm)
                 await self._listen(call, since=ended)
             if self._targets:
-                await asyncio.wait([call.ended], timeout=REPLY_SECONDS)
+                await asyncio.wait([call.ended], timeout=TRANSFER_SECONDS)
         except SipError as error:
             if not call.ended.done():
                 say({"event": "failed", "error": str(error)})
@@ -87,7 +88,7 @@ class Caller:
 
     async def _listen(self, call: PhoneCall, *, since: float) -> None:
         """Until the agent has spoken and stopped."""
-        await call.wait_for_speech(REPLY_SECONDS, since)
+        await call.wait_for_speech(self._reply_seconds, since)
         await call.wait_for_silence(LONGEST_SPEECH_SECONDS, PAUSE_MS)
         heard = call.heard.speech_ms
         say({"event": "heard", "ms": heard - self._heard_ms})
@@ -133,12 +134,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--to", required=True, help="sip:user@host:port[;transport=udp|tcp|tls]")
     parser.add_argument("--say", default="", help='sentences, e.g. "hello | sales please"')
     parser.add_argument("--language", default="en", help="of the sentences (ISO 639-1)")
+    parser.add_argument(
+        "--reply-seconds", type=float, default=30.0, help="how long the agent may take to speak"
+    )
     parser.add_argument("--wav-out", type=Path, help="write what was heard to this file")
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     sentences = [text.strip() for text in options.say.split("|") if text.strip()]
     try:
-        heard = asyncio.run(Caller(sentences, options.language).run(options.to, options.wav_out))
+        caller = Caller(sentences, options.language, options.reply_seconds)
+        heard = asyncio.run(caller.run(options.to, options.wav_out))
     except (SipError, speech.SpeechError) as error:
         say({"event": "failed", "error": str(error)})
         return 1
