@@ -61,6 +61,10 @@ FIRST_DELAY_SECONDS: Final = 0.5
 LONGEST_DELAY_SECONDS: Final = 20.0
 REFUSED_DELAY_SECONDS: Final = 60.0
 """Between attempts while the token is refused: somebody has to put that right first."""
+CLOSE_TOKEN_REFUSED: Final = 4401
+"""The token was good at the handshake and is not any more."""
+CLOSE_REPLACED: Final = 4409
+"""A newer link with the same token has taken this one's place."""
 
 
 class LinkError(Exception):
@@ -291,12 +295,20 @@ class Link:
 
     def _note_broken(self, error: Exception, delay: float) -> float:
         """Log it for people; returns how long to wait, in seconds."""
-        if isinstance(error, InvalidStatus) and error.response.status_code in (401, 403):
+        status = error.response.status_code if isinstance(error, InvalidStatus) else 0
+        code = error.rcvd.code if isinstance(error, ConnectionClosed) and error.rcvd else 0
+        if status in (401, 403) or code == CLOSE_TOKEN_REFUSED:
             log.error(
                 "link.token_refused",
-                status=error.response.status_code,
+                status=status or code,
                 remedy="Give this worker a token that the web side knows (PBXAI_WORKER_TOKEN).",
             )
             return REFUSED_DELAY_SECONDS
+        if code == CLOSE_REPLACED:
+            log.error(
+                "link.replaced",
+                remedy="Another worker uses the same token; give each worker its own.",
+            )
+            return LONGEST_DELAY_SECONDS
         log.warning("link.down", error=f"{type(error).__name__}: {error}", retry_seconds=delay)
         return delay

@@ -183,7 +183,11 @@ class RealtimeSession(Protocol):
     """
 
     capabilities: Capabilities
-    info: SessionInfo
+
+    @property
+    def info(self) -> SessionInfo:
+        """What is spoken; may change when the provider's audio turns out to be another format."""
+        ...
 
     async def open(self, *, guarded: bool) -> SessionInfo:
         """Connect, send the first session.update, wait for its echo. Raises SessionError.

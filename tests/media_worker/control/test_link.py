@@ -183,7 +183,7 @@ async def test_link_ignores_and_counts_rubbish_from_the_web_side(worker_at):
             assert len(web.hellos) == 1
 
 
-async def test_link_keeps_trying_while_its_token_is_refused(worker_at, monkeypatch, capsys):
+async def test_link_keeps_trying_while_its_token_is_refused(worker_at, monkeypatch, caplog):
     monkeypatch.setattr("media_worker.control.link.REFUSED_DELAY_SECONDS", 0.02)
     async with LinkStub() as web, worker_at(web.url, token="wrong") as worker:
         worker.say(1)
@@ -191,9 +191,8 @@ async def test_link_keeps_trying_while_its_token_is_refused(worker_at, monkeypat
         web.token = "wrong"
         await web.until(lambda: len(web.records) == 1)
         await worker.outbox.emptied()
-    out = capsys.readouterr().out
-    assert "link.token_refused" in out
-    assert "Bearer" not in out
+    assert "link.token_refused" in caplog.text
+    assert "Bearer" not in caplog.text
 
 
 async def test_link_sets_a_record_aside_that_the_web_side_cannot_read(worker_at):
@@ -245,3 +244,16 @@ async def test_link_makes_itself_anew_when_nothing_is_acknowledged(worker_at, mo
         await web.until(lambda: len(web.hellos) >= 2)
         web.acknowledges = True
         await web.until(lambda: len(web.records) == 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [(4401, "link.token_refused"), (4409, "link.replaced")]
+)
+async def test_link_says_why_it_was_closed_and_waits(worker_at, monkeypatch, caplog, code, message):
+    monkeypatch.setattr("media_worker.control.link.REFUSED_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr("media_worker.control.link.LONGEST_DELAY_SECONDS", 0.01)
+    async with LinkStub() as web, worker_at(web.url):
+        await web.until(lambda: bool(web.hellos))
+        await web.close(code)
+        await web.until(lambda: len(web.hellos) == 2)
+    assert message in caplog.text

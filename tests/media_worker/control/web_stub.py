@@ -133,6 +133,10 @@ class LinkStub:
         assert self._socket is not None
         self._socket.transport.abort()
 
+    async def close(self, code: int) -> None:
+        assert self._socket is not None
+        await self._socket.close(code)
+
     async def _check_token(self, socket: ServerConnection, request: Request) -> Response | None:
         if request.headers.get("Authorization") == f"Bearer {self.token}":
             return None
@@ -183,3 +187,52 @@ class LinkStub:
 
     async def _send(self, socket: ServerConnection, frame: Frame) -> None:
         await socket.send(msgspec.json.encode(frame).decode())
+
+
+class WebStub:
+    """Both on one port, as a worker expects them: GET is the link, all else is plain HTTP."""
+
+    def __init__(
+        self, *answers: Answer | Callable[[AdmissionRequest], Answer] | None, port: int = 0
+    ) -> None:
+        self.http = HttpStub(*answers)
+        self.link = LinkStub()
+        self.port = port
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> WebStub:
+        await self.http.__aenter__()
+        await self.link.__aenter__()
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await self.link.__aexit__()
+        await self.http.__aexit__()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.read(3)
+        inner = self.link.port if head == b"GET" else self.http.port
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", inner)
+        inner_writer.write(head)
+        for source, sink in ((reader, inner_writer), (inner_reader, writer)):
+            task = asyncio.create_task(_pump(source, sink))
+            self._pumps.add(task)
+            task.add_done_callback(self._pumps.discard)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    sink.close()

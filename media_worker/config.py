@@ -1,0 +1,129 @@
+"""What a media worker is told by its environment; an odd value is refused, never guessed at.
+
+Each variable `X` may also come as `X_FILE`, a file that holds the value.
+
+    PBXAI_WORKER_TOKEN     the token that the console gave for this worker (required)
+    PBXAI_WEB_URL          the web side, default http://127.0.0.1:8000
+    PBXAI_DATA             folder for the outbox, rendered speech and the TLS certificate
+    PBXAI_SIP_ADDRESS      to listen on, default 127.0.0.1
+    PBXAI_SIP_PUBLIC_ADDRESS  named in SDP and Contact instead, behind a 1:1 NAT
+    PBXAI_SIP_PORT         UDP and TCP, default 5060; TLS one above
+    PBXAI_RTP_PORT         first port of the RTP range, default 20000
+    PBXAI_MAX_CALLS        calls at once that are wanted, default 512; the build may take fewer
+    PBXAI_DRAIN_SECONDS    how long calls may go on after SIGTERM, default 30
+    PBXAI_DEBUG            log lines for people, and more of them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+MAX_DRAIN_SECONDS: Final = 24 * 3600
+TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+class ConfigError(Exception):
+    """A variable that cannot be used; the message names it and holds no secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerConfig:
+    worker_token: str = field(repr=False)
+    web_url: str = "http://127.0.0.1:8000"
+    data: Path = Path("var")
+    sip_address: str = "127.0.0.1"
+    sip_public_address: str = ""
+    sip_port: int = 5060
+    tls_port: int = 5061
+    rtp_port: int = 20000
+    max_calls: int = 512
+    drain_seconds: int = 30
+    debug: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The worker's own files."""
+        return self.data / "worker"
+
+    @property
+    def speech_folder(self) -> Path:
+        return self.data / "speech"
+
+
+def read_config(environment: Mapping[str, str]) -> WorkerConfig:
+    """Raises ConfigError."""
+    env = _Reader(environment)
+    sip_port = env.integer("PBXAI_SIP_PORT", 5060, low=1, high=65534)
+    return WorkerConfig(
+        worker_token=_token(env),
+        web_url=_web_url(env.text("PBXAI_WEB_URL", "http://127.0.0.1:8000")),
+        data=Path(env.text("PBXAI_DATA", "var")).expanduser().resolve(),
+        sip_address=env.text("PBXAI_SIP_ADDRESS", "127.0.0.1"),
+        sip_public_address=env.text("PBXAI_SIP_PUBLIC_ADDRESS", ""),
+        sip_port=sip_port,
+        tls_port=sip_port + 1,
+        rtp_port=env.integer("PBXAI_RTP_PORT", 20000, low=1024, high=65000),
+        max_calls=env.integer("PBXAI_MAX_CALLS", 512, low=1, high=10_000),
+        drain_seconds=env.integer("PBXAI_DRAIN_SECONDS", 30, low=0, high=MAX_DRAIN_SECONDS),
+        debug=env.flag("PBXAI_DEBUG"),
+    )
+
+
+def _token(env: _Reader) -> str:
+    token = env.text("PBXAI_WORKER_TOKEN", "")
+    if not token:
+        raise ConfigError(
+            "PBXAI_WORKER_TOKEN is not set. Make a worker in the console, or with"
+            " `manage.py create_worker`, and give its token to this process."
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError("PBXAI_WORKER_TOKEN holds characters that no token has.")
+    return token
+
+
+def _web_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise ConfigError(f"PBXAI_WEB_URL must look like https://pbxai.example.com, not {url!r}.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        value = self._environment.get(name, "")
+        file_name = self._environment.get(f"{name}_FILE", "")
+        if value and file_name:
+            raise ConfigError(f"Set {name} or {name}_FILE, not both.")
+        if not file_name:
+            return value or default
+        try:
+            value = Path(file_name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name}_FILE: cannot read {file_name}: {error}") from None
+        if not value:
+            raise ConfigError(f"{name}_FILE: {file_name} is empty.")
+        return value
+
+    def integer(self, name: str, default: int, *, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        try:
+            number = int(value)
+        except ValueError:
+            raise ConfigError(f"{name} must be a whole number, not {value!r}.") from None
+        if not low <= number <= high:
+            raise ConfigError(f"{name} must be between {low} and {high}, not {number}.")
+        return number
+
+    def flag(self, name: str) -> bool:
+        word = self.text(name, "").lower()
+        if word not in TRUE_WORDS | FALSE_WORDS:
+            raise ConfigError(f"{name} must be true or false, not {word!r}.")
+        return word in TRUE_WORDS

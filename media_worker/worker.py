@@ -1,0 +1,430 @@
+"""The life of a media worker: start, take calls, drain, stop.
+
+A call comes in (`sip`), is admitted (`control.admission`), held (`conversation`) and told of
+(`control.outbox`, `control.link`). Whatever goes wrong in one call ends that call, with a record,
+and never the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import gc
+import resource
+import signal
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import msgspec
+import structlog
+
+from media_worker.config import WorkerConfig
+from media_worker.contract import (
+    RETRY_AFTER_SECONDS,
+    SIP_STATUS,
+    AdmissionRequest,
+    AnyEvent,
+    CallEnded,
+    CallPlan,
+    EndCause,
+    Greeting,
+    Heartbeat,
+    Hello,
+    Refusal,
+    RefusalReason,
+    WorkerStarted,
+)
+from media_worker.control.admission import Admission, AdmissionError
+from media_worker.control.link import Link
+from media_worker.control.outbox import Outbox, OutboxError
+from media_worker.conversation.conversation import Conversation
+from media_worker.conversation.ticker import Ticker
+from media_worker.realtime.check import check_account
+from media_worker.realtime.dialects import new_session
+from media_worker.realtime.session import RealtimeSession
+from media_worker.sip.certificate import ensure_certificate
+from media_worker.sip.config import SipConfig, SipError
+from media_worker.sip.endpoint import IncomingCall, Invite, SipEndpoint
+from media_worker.speech import SpeechError, render_cached
+
+log = structlog.get_logger(__name__)
+
+VERSION: Final = "0.1.0"
+GOODBYE_SECONDS: Final = 8.0
+"""For calls that were told to end: BYE, last words of the record."""
+FLUSH_SECONDS: Final = 5.0
+"""For the web side to acknowledge the last events; what it does not is sent at the next start."""
+TURNED_AWAY_A_MINUTE: Final = 60
+"""Calls beyond the capacity that are put on record; a flood of them is only counted."""
+LONGEST_FACT: Final = 255
+"""Characters of what an INVITE says that are passed on."""
+PRIVATE_HEADERS: Final = frozenset({"authorization", "proxy-authorization"})
+
+CONTINUED: Final = (
+    "\n\nThis telephone call is already under way and your connection to it was renewed: do not"
+    " greet the caller again, go on where the conversation stopped. It went so far:\n"
+)
+
+
+class WorkerError(Exception):
+    """Why the worker cannot run, in words for the person who started it."""
+
+
+class Worker:
+    """`run` returns when the worker was told to stop and has done so."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._config = config
+        self._boot_id = str(uuid.uuid4())
+        self._clock = Ticker()
+        self._calls: dict[str, Conversation] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._taken = 0
+        self._draining = False
+        self._stop_asked = asyncio.Event()
+        self._stop_now = asyncio.Event()
+        self._warm: set[Greeting] = set()
+        self._turned_away = _Allowance(TURNED_AWAY_A_MINUTE)
+        self._outbox: Outbox
+        self._admission: Admission
+        self._link: Link
+        self._endpoint: SipEndpoint
+
+    async def run(self) -> None:
+        """Raises WorkerError when it cannot start."""
+        self._watch_signals()
+        with _only_one(self._config.folder / "lock"):
+            await self._start()
+            linking = asyncio.create_task(self._link.run(), name="link")
+            linking.add_done_callback(self._on_link_ended)
+            try:
+                await self._stop_asked.wait()
+                await self._drain()
+            finally:
+                await self._end(linking)
+
+    def stop(self) -> None:
+        """Take no more calls and end when the last one is over; a second time: at once."""
+        (self._stop_now if self._stop_asked.is_set() else self._stop_asked).set()
+
+    # --- start -----------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        config = self._config
+        _raise_file_limit()
+        try:
+            self._outbox = Outbox(config.folder / "outbox.sqlite3")
+        except (OutboxError, OSError) as error:
+            raise WorkerError(f"No outbox in {config.folder}: {error}") from None
+        self._emit("", WorkerStarted(boot_id=self._boot_id))
+        self._admission = Admission(config.web_url, config.worker_token, self._outbox)
+        self._link = Link(
+            config.web_url,
+            config.worker_token,
+            self._outbox,
+            hello=self._hello,
+            heartbeat=self._heartbeat,
+            on_hang_up=self._hang_up,
+            on_check=self._check,
+        )
+        self._endpoint = SipEndpoint(self._sip_config(), self._on_invite, self._on_turned_away)
+        self._clock.start()
+        try:
+            await self._endpoint.start()
+        except SipError as error:
+            await self._outbox.close()
+            raise WorkerError(str(error)) from None
+        gc.collect()
+        gc.freeze()  # what is here now stays: later collections need not look at it
+        log.info(
+            "worker.started",
+            addresses=self._endpoint.addresses,
+            capacity=self._endpoint.capacity,
+            sip_build=self._endpoint.build,
+        )
+
+    def _sip_config(self) -> SipConfig:
+        config = self._config
+        try:
+            certificate, key = ensure_certificate(config.folder / "tls", config.sip_address)
+            return SipConfig(
+                address=config.sip_address,
+                public_address=config.sip_public_address,
+                port=config.sip_port,
+                tls_port=config.tls_port,
+                tls_certificate=certificate,
+                tls_key=key,
+                rtp_port=config.rtp_port,
+                max_calls=config.max_calls,
+            )
+        except (OSError, SipError) as error:
+            raise WorkerError(f"The SIP side cannot be set up: {error}") from None
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    def _on_invite(self, call: IncomingCall) -> None:
+        task = asyncio.create_task(self._take(call), name="call")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _on_turned_away(self, invite: Invite | None) -> None:
+        """A call beyond the capacity; the endpoint has answered it 503 already."""
+        if invite is None or not self._turned_away.take():
+            log.warning("worker.turned_away", recorded=False)
+            return
+        self._admission.refuse(_request(invite), RefusalReason.WORKER_FULL)
+
+    async def _take(self, call: IncomingCall) -> None:
+        request = _request(call)
+        structlog.contextvars.bind_contextvars(call=request.call_key)
+        self._taken += 1
+        try:
+            verdict = await self._admit(request)
+            if isinstance(verdict, Refusal):
+                await self._refuse(call, verdict)
+            else:
+                await self._converse(call, verdict)
+        except Exception:
+            log.exception("worker.call_failed")
+            with suppress(Exception):
+                await call.leg.hang_up(SIP_STATUS[RefusalReason.INTERNAL_ERROR])
+        finally:
+            self._taken -= 1
+
+    async def _admit(self, request: AdmissionRequest) -> CallPlan | Refusal:
+        if self._draining:
+            return self._admission.refuse(request, RefusalReason.WORKER_DRAINING)
+        if self._taken > self._endpoint.capacity:
+            return self._admission.refuse(request, RefusalReason.WORKER_FULL)
+        return await self._admission.admit(request)
+
+    async def _refuse(self, call: IncomingCall, refusal: Refusal) -> None:
+        status = SIP_STATUS[refusal.reason]
+        log.info("call.refused", reason=refusal.reason, status=status)
+        await call.refuse(status, RETRY_AFTER_SECONDS if status == 503 else None)
+
+    async def _converse(self, call: IncomingCall, plan: CallPlan) -> None:
+        self._prewarm(plan.apology, call.leg.clock_rate)
+        is_ended = False
+
+        def emit(event: AnyEvent) -> None:
+            nonlocal is_ended
+            is_ended = is_ended or isinstance(event, CallEnded)
+            self._emit(plan.call_id, event)
+
+        try:
+            conversation = Conversation(
+                plan=plan,
+                leg=call.leg,
+                new_session=_session_maker(plan),
+                apology=self._speaker(plan.apology, call.leg.clock_rate),
+                emit=emit,
+                clock=self._clock,
+            )
+            self._calls[plan.call_id] = conversation
+            self._link.beat()
+            cause = await conversation.run()
+            log.info("call.ended", cause=cause)
+        finally:
+            self._calls.pop(plan.call_id, None)
+            self._link.beat()
+            if not is_ended:
+                self._emit(plan.call_id, CallEnded(cause=EndCause.INTERNAL_ERROR))
+
+    def _emit(self, call_id: str, event: AnyEvent) -> None:
+        try:
+            self._outbox.append(call_id, event)
+        except OutboxError as error:
+            log.error("worker.event_lost", event_type=type(event).__name__, error=str(error))
+
+    # --- the apology -----------------------------------------------------------------------------
+
+    def _speaker(self, words: Greeting, clock_rate: int) -> Callable[[], Awaitable[bytes]]:
+        folder = self._config.speech_folder
+        return lambda: render_cached(words.text, words.language, clock_rate, folder)
+
+    def _prewarm(self, words: Greeting, clock_rate: int) -> None:
+        """Render the apology now, so that it is there when it is needed."""
+        if words in self._warm:
+            return
+        self._warm.add(words)
+
+        async def render() -> None:
+            try:
+                await self._speaker(words, clock_rate)()
+            except SpeechError as error:
+                self._warm.discard(words)
+                log.error("worker.no_apology", language=words.language, error=str(error))
+
+        task = asyncio.create_task(render(), name="apology")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- the link --------------------------------------------------------------------------------
+
+    def _hello(self) -> Hello:
+        return Hello(
+            stream=self._outbox.stream,
+            boot_id=self._boot_id,
+            host=socket.gethostname(),
+            version=VERSION,
+            sip_build=self._endpoint.build,
+            capacity=self._endpoint.capacity,
+            addresses=self._endpoint.addresses,
+        )
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            active_calls=len(self._calls),
+            draining=self._draining,
+            outbox_depth=self._outbox.depth,
+        )
+
+    def _hang_up(self, call_id: str) -> bool:
+        conversation = self._calls.get(call_id)
+        if conversation is not None:
+            conversation.hang_up(EndCause.OPERATOR_HUNG_UP)
+        return conversation is not None
+
+    async def _check(self, check_id: str) -> str:
+        """Run an account check; what kept it from being run, in plain words, or nothing."""
+        try:
+            plan = await self._admission.check_plan(check_id)
+        except AdmissionError as error:
+            return error.detail
+        if plan is None:
+            return "This check is over."
+        self._emit("", await check_account(plan))
+        return ""
+
+    def _on_link_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("worker.link_failed", exc_info=task.exception())
+            self.stop()
+
+    # --- stop ------------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        self._draining = True
+        self._link.beat()
+        log.info("worker.draining", calls=len(self._calls), seconds=self._config.drain_seconds)
+        last_call = asyncio.create_task(self._until_no_call())
+        told_again = asyncio.create_task(self._stop_now.wait())
+        await asyncio.wait(
+            {last_call, told_again},
+            timeout=self._config.drain_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        last_call.cancel()
+        told_again.cancel()
+
+    async def _until_no_call(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _end(self, linking: asyncio.Task[None]) -> None:
+        self._draining = True
+        for conversation in list(self._calls.values()):
+            conversation.hang_up(EndCause.WORKER_STOPPED)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=GOODBYE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._endpoint.stop()
+        await self._hand_over_events()
+        linking.cancel()
+        await asyncio.gather(linking, return_exceptions=True)
+        self._clock.stop()
+        await self._admission.close()
+        await self._outbox.close()
+        log.info("worker.stopped", events_kept=self._outbox.depth)
+
+    async def _hand_over_events(self) -> None:
+        self._link.beat()
+        await self._outbox.flush()
+        if self._link.connected.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._outbox.emptied(), FLUSH_SECONDS)
+
+
+class _Allowance:
+    """So many a minute, no more."""
+
+    def __init__(self, a_minute: int) -> None:
+        self._a_minute = a_minute
+        self._since = monotonic()
+        self._used = 0
+
+    def take(self) -> bool:
+        now = monotonic()
+        if now - self._since >= 60:
+            self._since, self._used = now, 0
+        self._used += 1
+        return self._used <= self._a_minute
+
+
+def _request(invite: Invite) -> AdmissionRequest:
+    """What the INVITE says, bounded, without what is nobody's business."""
+    headers = {
+        name[:LONGEST_FACT]: value[:LONGEST_FACT]
+        for name, value in invite.headers.items()
+        if name.lower() not in PRIVATE_HEADERS
+    }
+    return AdmissionRequest(
+        call_key=str(uuid.uuid4()),
+        called=invite.called[:LONGEST_FACT],
+        calling=invite.calling[:LONGEST_FACT],
+        calling_name=invite.calling_name[:LONGEST_FACT],
+        sip_call_id=invite.sip_call_id[:LONGEST_FACT],
+        source=invite.source,
+        headers=headers,
+    )
+
+
+def _session_maker(plan: CallPlan) -> Callable[[str], RealtimeSession]:
+    def make(context: str) -> RealtimeSession:
+        settings = plan.settings
+        if context:
+            instructions = f"{settings.instructions}{CONTINUED}{context}"
+            settings = msgspec.structs.replace(settings, instructions=instructions)
+        return new_session(plan.provider, settings, plan.tools, language=plan.language)
+
+    return make
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold the data folder: two workers must not write into one outbox."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a")
+    except OSError as error:
+        raise WorkerError(f"The data folder cannot be used: {error}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorkerError(
+                f"Another media worker runs with the data in {path.parent.parent}."
+                " Stop it, or give this one its own PBXAI_DATA."
+            ) from None
+        yield
+
+
+def _raise_file_limit() -> None:
+    """Four sockets a call and more; the soft limit of many systems is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
