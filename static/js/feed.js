@@ -55,7 +55,7 @@ function apply(message) {
     }
   }
   refreshTimes();
-  if (followed) followed.scrollIntoView({ block: "end" });
+  if (followed) followed.scrollIntoView({ block: "nearest" });
 }
 
 function place({ id, html, into, position }) {
@@ -88,5 +88,5 @@ function announce(fresh, old) {
 function atEnd() {
   const end = document.getElementById("transcript-end");
   if (!end || !end.hasAttribute("data-follow")) return null;
-  return end.getBoundingClientRect().top <= window.innerHeight + 80 ? end : null;
+  return end.getBoundingClientRect().top <= window.innerHeight ? end : null;
 }
