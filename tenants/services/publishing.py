@@ -31,8 +31,7 @@ def save_draft(*, agent: Agent, user: User | None, expected_version: int | None 
     with scope(tenant=agent.tenant), transaction.atomic():
         is_new = agent.pk is None
         if not is_new:
-            _lock(agent, expected_version)
-            agent.draft_version += 1
+            agent.draft_version = _lock(agent, expected_version).draft_version + 1
         agent.updated_by = user
         agent.full_clean()
         agent.save()
@@ -49,18 +48,18 @@ def save_draft(*, agent: Agent, user: User | None, expected_version: int | None 
 def publish(
     *, agent: Agent, user: User | None, note: str = "", expected_version: int | None = None
 ) -> AgentRevision:
-    """Make the draft the revision that answers new calls; calls that run keep theirs.
+    """Make the stored draft the revision that answers new calls; calls that run keep theirs.
 
     Raises ValidationError when the draft's values cannot hold together, DraftConflict when the
     draft is not the one that the person saw.
     """
     with scope(tenant=agent.tenant), transaction.atomic():
-        _lock(agent, expected_version)
-        agent.full_clean()
-        conflicts = effective_settings(tenant=agent.tenant, source=agent).conflicts()
+        draft = _lock(agent, expected_version)
+        draft.full_clean()
+        conflicts = effective_settings(tenant=draft.tenant, source=draft).conflicts()
         if conflicts:
             raise ValidationError({name: [words] for name, words in conflicts.items()})
-        return _publish(agent, agent, user, note, "agent.publish")
+        return _publish(draft, draft, user, note, "agent.publish")
 
 
 def roll_back(
@@ -102,9 +101,11 @@ def _content(source: Agent | AgentRevision) -> dict[str, Any]:
     return {name: getattr(source, name) for name in CONTENT}
 
 
-def _lock(agent: Agent, expected_version: int | None) -> None:
-    """Hold the agent's row to the end of the transaction; it numbers the revisions too."""
-    row = Agent.all_tenants.select_for_update().only("draft_version").get(pk=agent.pk)
-    if expected_version is not None and row.draft_version != expected_version:
+def _lock(agent: Agent, expected_version: int | None) -> Agent:
+    """The stored draft, held to the end of the transaction; it numbers the revisions too."""
+    draft = (
+        Agent.all_tenants.select_for_update(of=("self",)).select_related("tenant").get(pk=agent.pk)
+    )
+    if expected_version is not None and draft.draft_version != expected_version:
         raise DraftConflict
-    agent.draft_version = row.draft_version
+    return draft

@@ -1,0 +1,95 @@
+"""Half a production is refused by every command, and by the processes that run none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pbxai.crypto import new_key_entry
+
+ROOT = Path(__file__).resolve().parents[2]
+POSTGRES = "postgresql://pbxai@127.0.0.1:1/pbxai"
+REDIS = "redis://127.0.0.1:1/0"
+
+
+def run(data: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PBXAI_") and name not in {"DATABASE_URL", "REDIS_URL"}
+    }
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**kept, "PBXAI_DATA": str(data), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def keys() -> dict[str, str]:
+    return {"PBXAI_SECRET_KEY": "k" * 50, "PBXAI_KEYRING": new_key_entry("one")}
+
+
+def test_nothing_set_is_the_embedded_default(tmp_path: Path):
+    done = run(tmp_path, "manage.py", "check")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "keys" / "keyring").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "keys" / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"DATABASE_URL": POSTGRES}, "REDIS_URL is not"),
+        ({"REDIS_URL": REDIS}, "DATABASE_URL is not"),
+        ({"DATABASE_URL": "sqlite:////tmp/x", "REDIS_URL": REDIS}, "SQLite"),
+        ({"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS, "PBXAI_DEBUG": "1"}, "PBXAI_DEBUG"),
+        (
+            {"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS, "PBXAI_ALLOWED_HOSTS": "*"},
+            "PBXAI_ALLOWED_HOSTS",
+        ),
+    ],
+)
+def test_half_of_production_is_refused(tmp_path: Path, variables: dict[str, str], words: str):
+    done = run(tmp_path, "manage.py", "check", **keys(), **variables)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_production_makes_no_keys_of_its_own(tmp_path: Path):
+    variables = {"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS}
+    for missing in keys():
+        given = {name: value for name, value in keys().items() if name != missing}
+        done = run(tmp_path, "manage.py", "check", **variables, **given)
+        assert done.returncode != 0
+        assert missing in done.stderr
+    assert not (tmp_path / "keys").exists()
+
+
+def test_whole_production_passes(tmp_path: Path):
+    done = run(
+        tmp_path, "manage.py", "check", DATABASE_URL=POSTGRES, REDIS_URL=REDIS, **keys()
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "program", ["import pbxai.asgi", "from pbxai.celery import prepare; prepare()"]
+)
+def test_web_and_jobs_refuse_too(tmp_path: Path, program: str):
+    done = run(tmp_path, "-c", program, DATABASE_URL=POSTGRES, **keys())
+    assert done.returncode != 0
+    assert "REDIS_URL is not" in done.stderr
+
+
+def test_a_broken_keyring_is_found_at_the_start(tmp_path: Path):
+    done = run(tmp_path, "manage.py", "check", PBXAI_KEYRING="one:c2hvcnQ=")
+    assert done.returncode != 0
+    assert "32 bytes" in done.stderr
+    assert "c2hvcnQ" not in done.stderr
