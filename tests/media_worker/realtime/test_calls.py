@@ -99,6 +99,10 @@ def test_whole_arguments_of_an_interrupted_call_are_none(feed: Feed) -> None:
     assert requested(feed.done(status="cancelled")) == []
 
 
+def test_a_call_without_a_status_in_a_cancelled_response_is_none(feed: Feed) -> None:
+    assert requested(feed.done(status="cancelled", output=[item(None)])) == []
+
+
 def test_arguments_of_a_cancelled_response_are_none(feed: Feed) -> None:
     began(feed)
     arguments_done(feed)

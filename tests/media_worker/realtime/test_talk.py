@@ -122,6 +122,7 @@ async def test_our_own_vad_commits_the_turn_and_asks_for_the_answer(dialect: Dia
         await line.greet()
         await line.expect("input_audio_buffer.commit")
         await line.expect("response.create")
+        await line.expect("conversation.item.create")
         done.set()
         await line.closed()
 
@@ -134,6 +135,7 @@ async def test_our_own_vad_commits_the_turn_and_asks_for_the_answer(dialect: Dia
         await session.send_audio(PCMU_SPEECH[: 8 * 20])
         await session.commit_turn()
         await session.commit_turn()  # nothing new
+        await session.tool_result("call_1", "{}", respond=False)
         async with asyncio.timeout(5):
             await done.wait()
         await session.close()
