@@ -21,6 +21,7 @@ from media_worker.realtime.responses import Ask, Responses
 from media_worker.realtime.session import (
     AgentAudio,
     AgentAudioDone,
+    AgentItem,
     AgentText,
     AgentTextDone,
     CallerText,
@@ -171,7 +172,9 @@ class SessionCore:
                 return [CallerText(event.item_id, event.transcript, final=False)]
             case wire.TranscriptionCompleted():
                 text = self._caller_text.pop(event.item_id, "")
-                return [CallerText(event.item_id, event.transcript or text, final=True)]
+                if event.transcript is not None:
+                    text = event.transcript
+                return [CallerText(event.item_id, text, final=True)]
             case wire.TranscriptionFailed():
                 text = self._caller_text.pop(event.item_id, "")
                 return [CallerText(event.item_id, text, final=True, failed=True)]
@@ -218,8 +221,9 @@ class SessionCore:
         item = event.item
         if item.type == "function_call_output" and item.call_id:
             self._unseen_outputs.discard(item.call_id)
-        begun = self._items.added(item.id, event.previous_item_id) if item.id else None
-        return [begun] if begun else []
+        if not item.id:
+            return []
+        return self._begun(self._items.added(item.id, event.previous_item_id))
 
     def _on_response_created(self, response: wire.ResponseBody) -> list[SessionEvent]:
         response_id = response.id or ""
@@ -237,20 +241,20 @@ class SessionCore:
             self._calls.began(item)
         if item.type != "message" or not item.id:
             return []
-        self._output(event.response_id).items.append(item.id)
-        begun = self._items.announced(item.id, event.response_id)
-        return [begun] if begun else []
+        return self._begun(self._items.announced(item.id, event.response_id))
 
-    def _begin(self, item_id: str, response_id: str) -> list[SessionEvent]:
-        begun = self._items.begin(item_id, response_id)
-        return [begun] if begun else []
+    def _begun(self, item: AgentItem | None) -> list[SessionEvent]:
+        if item is None:
+            return []
+        self._output(item.response_id).items.append(item.item_id)
+        return [item]
 
     def _output(self, response_id: str) -> _Output:
         """Some servers leave the response out of their deltas."""
         return self._outputs.setdefault(response_id or self._responses.active or "", _Output())
 
     def _on_audio(self, event: wire.AudioDelta) -> list[SessionEvent]:
-        events = self._begin(event.item_id, event.response_id)
+        events = self._begun(self._items.begin(event.item_id, event.response_id))
         if not self._items.is_wanted(event.item_id):
             return events
         self._items.received(event.item_id, len(event.delta))
@@ -271,13 +275,13 @@ class SessionCore:
         return [*events, AgentAudioDone(item_id)]
 
     def _on_words(self, event: wire.SpokenDelta) -> list[SessionEvent]:
-        events = self._begin(event.item_id, event.response_id)
+        events = self._begun(self._items.begin(event.item_id, event.response_id))
         if self._items.is_begun(event.item_id):
             events.append(AgentText(event.item_id, event.delta))
         return events
 
     def _on_words_done(self, event: wire.SpokenDone) -> list[SessionEvent]:
-        events = self._begin(event.item_id, event.response_id)
+        events = self._begun(self._items.begin(event.item_id, event.response_id))
         if self._items.is_begun(event.item_id) and event.transcript is not None:
             events.append(AgentTextDone(event.item_id, event.transcript))
         return events

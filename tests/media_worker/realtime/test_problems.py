@@ -206,6 +206,12 @@ def test_what_is_too_short_to_judge_is_played_when_the_response_ends(feed: Feed)
     assert finished.had_audio
 
 
+def test_what_is_too_short_of_an_item_that_nothing_announced_is_played_too(feed: Feed) -> None:
+    feed.created()
+    feed.audio("a1", b64(PCMU_SPEECH[:800]))
+    assert AgentAudio("a1", PCMU_SPEECH[:800]) in feed.done()
+
+
 def test_silence_says_nothing_and_the_speech_after_it_is_judged(feed: Feed) -> None:
     feed.created()
     feed.item("a1")

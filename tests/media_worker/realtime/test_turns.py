@@ -77,6 +77,13 @@ def test_the_callers_words_may_come_whole_each_time(feed: Feed) -> None:
     assert texts == [[CallerText("u1", "I", final=False)], [CallerText("u1", "I am", final=False)]]
 
 
+def test_nothing_was_said_after_all(feed: Feed) -> None:
+    feed(f"{TRANSCRIPTION}.delta", item_id="u1", delta="Thank you.")
+    assert feed(f"{TRANSCRIPTION}.completed", item_id="u1", transcript="") == [
+        CallerText("u1", "", final=True)
+    ]
+
+
 def test_words_that_were_not_understood(feed: Feed) -> None:
     feed(f"{TRANSCRIPTION}.delta", item_id="u1", delta="Hm")
     failed = feed(f"{TRANSCRIPTION}.failed", item_id="u1", error={"message": "too short"})
