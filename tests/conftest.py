@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from tenants.models import Agent, Member, Number, ProviderAccount, Tenant, User, Worker
 from tenants.models.choices import Role
@@ -24,6 +25,12 @@ def _quick_passwords(request: pytest.FixtureRequest, settings: Any) -> None:
     """Cheap hashes, except where a running product reads them."""
     if "e2e" not in request.path.parts:
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_throttled() -> None:
+    """Attempts of other tests to sign in do not count."""
+    cache.clear()
 
 
 def make_user(email: str, **fields: Any) -> User:

@@ -52,9 +52,7 @@ class Outbox:
         )
 
     def store(self, *records: bytes, **options: Any) -> intake.Stored:
-        return intake.store(
-            worker=self.worker, stream=self.stream, records=records, **options
-        )
+        return intake.store(worker=self.worker, stream=self.stream, records=records, **options)
 
     def send(
         self, event: contract.Event, call: Call | None = None, at: float | None = None

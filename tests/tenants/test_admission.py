@@ -86,7 +86,10 @@ def test_the_numbers_language_chooses_the_greeting(number: Number, worker: Worke
     settings.save()
     Number.all_tenants.update(language="de")
     plan = accepted(worker)
-    assert (plan.language, plan.greeting) == ("de", contract.Greeting(language="de", text="Guten Tag"))
+    assert (plan.language, plan.greeting) == (
+        "de",
+        contract.Greeting(language="de", text="Guten Tag"),
+    )
     assert plan.apology.language == "de"
 
 

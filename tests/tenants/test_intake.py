@@ -201,9 +201,7 @@ def test_a_call_taken_offline_gets_its_record(number: Number, outbox: Outbox):
 
 def test_a_call_taken_offline_that_was_admitted_after_all_is_one_call(call: Call, outbox: Outbox):
     request = invite(call_key=str(call.public_id))
-    taken = contract.CallTaken(
-        request=request, tenant_id="", number_id="", agent_id="", revision=1
-    )
+    taken = contract.CallTaken(request=request, tenant_id="", number_id="", agent_id="", revision=1)
     assert outbox.send(taken).set_aside == 0
     assert Call.all_tenants.count() == 1
 
@@ -252,7 +250,10 @@ def test_a_new_run_closes_what_earlier_runs_left(running: Call, outbox: Outbox):
     # As far as the worker told, not to the moment when it came back.
     assert 2000 <= call.duration_ms < 10_000
     assert ToolCall.all_tenants.get().state == "failed"
-    assert (f"tenant.{call.tenant.public_id.hex}", {"type": "call.changed", "call": str(call.public_id)}) in stored.notices  # noqa: E501
+    assert (
+        f"tenant.{call.tenant.public_id.hex}",
+        {"type": "call.changed", "call": str(call.public_id)},
+    ) in stored.notices
 
 
 def test_a_new_run_keeps_the_calls_that_it_has_taken_itself(number: Number, outbox: Outbox):
@@ -425,9 +426,7 @@ def test_another_workers_call_is_not_touched(running: Call):
 
 def test_a_refused_call_has_no_transcript(call: Call, outbox: Outbox):
     request = invite(call_key=str(call.public_id))
-    outbox.send(
-        contract.CallRefused(request=request, reason=contract.RefusalReason.WORKER_FULL)
-    )
+    outbox.send(contract.CallRefused(request=request, reason=contract.RefusalReason.WORKER_FULL))
     assert outbox.send(said("i", "x"), call).set_aside == 1
 
 

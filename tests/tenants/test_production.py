@@ -73,9 +73,7 @@ def test_production_makes_no_keys_of_its_own(tmp_path: Path):
 
 
 def test_whole_production_passes(tmp_path: Path):
-    done = run(
-        tmp_path, "manage.py", "check", DATABASE_URL=POSTGRES, REDIS_URL=REDIS, **keys()
-    )
+    done = run(tmp_path, "manage.py", "check", DATABASE_URL=POSTGRES, REDIS_URL=REDIS, **keys())
     assert done.returncode == 0, done.stderr
 
 

@@ -31,7 +31,10 @@ def token(worker_and_token: tuple[Worker, str]) -> str:
 def ask(client: Client, token: str, path: str = contract.ADMISSION_PATH, body: Any = b"") -> Any:
     document = body if isinstance(body, bytes) else contract.encode(body)
     return client.post(
-        path, document, content_type="application/json", headers={"Authorization": f"Bearer {token}"}
+        path,
+        document,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {token}"},
     )
 
 

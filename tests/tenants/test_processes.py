@@ -1,0 +1,204 @@
+"""The real processes: daphne with the worker link, Celery with beat over the embedded broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from media_worker import contract
+
+ROOT = Path(__file__).resolve().parents[2]
+WAIT_SECONDS = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Installation:
+    """A data folder of its own with the demo in it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port = free_port()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PBXAI_")}
+        self.environment = {
+            **kept,
+            "PBXAI_DATA": str(data),
+            "PBXAI_HTTP_PORT": str(self.port),
+            "PYTHONUNBUFFERED": "1",
+        }
+        for command in (["migrate", "-v0"], ["seed_demo", "-v0"]):
+            self.manage(*command)
+
+    @property
+    def web(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return (self.data / "keys" / "worker.token").read_text().strip()
+
+    def manage(self, *command: str) -> str:
+        return subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    @contextmanager
+    def running(self, *module: str) -> Iterator[subprocess.Popen[bytes]]:
+        with (self.data / "process.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *module],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                yield process
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(15) in (0, -signal.SIGTERM)
+
+    def row(self, query: str) -> tuple[Any, ...] | None:
+        with sqlite3.connect(self.data / "pbxai.sqlite3", timeout=20) as database:
+            return database.execute(query).fetchone()
+
+    def log(self) -> str:
+        return (self.data / "process.log").read_text(errors="replace")
+
+
+def until(condition: Callable[[], Any], why: Callable[[], str]) -> Any:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(why())
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp("installation"))
+
+
+@pytest.fixture(scope="module")
+def web(installation: Installation) -> Iterator[Installation]:
+    daphne = ("daphne", "-b", "127.0.0.1", "-p", str(installation.port))
+    with installation.running(*daphne, "pbxai.asgi:application"):
+        until(lambda: answers(f"http://{installation.web}/readyz"), installation.log)
+        yield installation
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_worker_links_up_asks_and_reports(web: Installation):
+    with connect(
+        f"ws://{web.web}{contract.LINK_PATH}", additional_headers=bearer(web.token)
+    ) as link:
+        stream = str(uuid.uuid4())
+        greeting = contract.Hello(
+            stream=stream, boot_id="b", host="h", version="1", sip_build="2.15.1", capacity=4
+        )
+        link.send(contract.encode(greeting).decode())
+        assert contract.decode_down(link.recv(WAIT_SECONDS)) == contract.Welcome(
+            worker="local", acknowledged=0
+        )
+        request = contract.AdmissionRequest(
+            call_key=str(uuid.uuid4()), called="100", calling="1", sip_call_id="x"
+        )
+        answer = httpx.post(
+            f"http://{web.web}{contract.ADMISSION_PATH}",
+            content=contract.encode(request),
+            headers=bearer(web.token),
+            timeout=WAIT_SECONDS,
+        )
+        plan = contract.decode_admission(answer.content)
+        assert isinstance(plan, contract.CallPlan)
+        assert plan.provider.api_key == "sandbox-demo"
+        record = contract.Record(
+            seq=1, at=time.time(), call_id=plan.call_id, event=contract.CallAnswered()
+        )
+        events = contract.Events(stream=stream, records=(record,))
+        link.send(contract.encode(events).decode())
+        assert contract.decode_down(link.recv(WAIT_SECONDS)) == contract.Ack(stream=stream, seq=1)
+    assert web.row("SELECT state FROM tenants_call") == ("running",)
+    assert "sandbox-demo" not in web.log()
+    assert web.token not in web.log()
+
+
+def test_a_wrong_token_is_refused_before_the_link_opens(web: Installation):
+    with pytest.raises(InvalidStatus) as caught:
+        connect(f"ws://{web.web}{contract.LINK_PATH}", additional_headers=bearer("wrong"))
+    assert caught.value.response.status_code == 403
+
+
+def test_a_browser_of_another_site_gets_no_socket(web: Installation):
+    with pytest.raises(InvalidStatus) as caught:
+        connect(f"ws://{web.web}/ws/t/demo/calls", origin="https://evil.example")  # type: ignore[arg-type]
+    assert caught.value.response.status_code == 403
+
+
+def test_pages_carry_the_strict_policy_and_unknown_hosts_get_none(web: Installation):
+    page = httpx.get(f"http://{web.web}/accounts/login/")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    strange = httpx.get(f"http://{web.web}/healthz", headers={"Host": "evil.example"})
+    assert strange.status_code == 400
+
+
+def test_static_files_are_served(web: Installation):
+    style = httpx.get(f"http://{web.web}/static/admin/css/base.css")
+    assert style.status_code == 200
+    assert style.headers["Content-Type"].startswith("text/css")
+
+
+def test_jobs_close_the_calls_of_a_lost_worker(installation: Installation):
+    lost = installation.manage(
+        "shell",
+        "--no-imports",
+        "-c",
+        "from django.utils import timezone\n"
+        "from tenants.models import Call, Tenant\n"
+        "call = Call.all_tenants.create(tenant=Tenant.objects.get(), called='100',"
+        " state='running', started_at=timezone.now())\n"
+        "print(call.pk)",
+    ).strip()
+    query = f"SELECT end_cause FROM tenants_call WHERE id = {int(lost)} AND state = 'ended'"  # noqa: S608
+    jobs = ("celery", "-A", "pbxai", "worker", "--beat", "--pool", "solo", "--concurrency", "1")
+    with installation.running(*jobs):
+        assert until(lambda: installation.row(query), installation.log) == ("interrupted",)
