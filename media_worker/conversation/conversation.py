@@ -94,6 +94,7 @@ class Conversation:
             self._emit_end(end)
             if not end.leg_is_over:
                 await self._hang_up()
+            await self._sessions.left()
         return end.cause
 
     def hang_up(self, cause: EndCause) -> None:
@@ -186,7 +187,7 @@ class Conversation:
                 await self._answered.wait()
                 error = await self._dialogue.follow(session)
             finally:
-                await session.close()
+                self._sessions.leave(session)
             error = error or SessionError(ProblemKind.DROPPED, "The session was closed.")
             if not self._sessions.may_replace(error):
                 raise error

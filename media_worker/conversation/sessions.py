@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
+
+import structlog
 
 from media_worker.contract import AnyEvent, CallPlan, ProblemKind, ProviderProblem, SessionOpened
 from media_worker.conversation.fallback import (
@@ -14,6 +17,8 @@ from media_worker.conversation.fallback import (
 from media_worker.conversation.ticker import Ticker
 from media_worker.conversation.timings import CallTime
 from media_worker.realtime.session import RealtimeSession, SessionError
+
+log = structlog.get_logger(__name__)
 
 OPEN_SECONDS: Final = 8.0
 """Connect, first update and its echo; the caller hears nothing meanwhile."""
@@ -39,6 +44,7 @@ class Sessions:
         self._emit = emit
         self._problems = 0
         self._replaced_at: float | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self, *, guarded: bool, context: str = "") -> RealtimeSession:
         """An open session. Raises SessionError, of which a problem that was retried is reported."""
@@ -76,13 +82,25 @@ class Sessions:
             )
         )
 
+    def leave(self, session: RealtimeSession) -> None:
+        """Close it without waiting: a provider that is slow to say goodbye must not hold a call."""
+        task = asyncio.create_task(session.close(), name="session close")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def left(self) -> None:
+        """Wait until every session is closed."""
+        for outcome in await asyncio.gather(*self._leaving, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.warning("sessions.not_closed", error=type(outcome).__name__)
+
     async def _try_to_open(self, *, guarded: bool, context: str) -> RealtimeSession:
         session = self._new_session(context)
         began = self._clock.now()
         try:
             info = await self._clock.within(OPEN_SECONDS, session.open(guarded=guarded))
         except BaseException as error:
-            await session.close()
+            self.leave(session)
             if isinstance(error, TimeoutError):
                 message = f"No session was open after {OPEN_SECONDS:.0f} seconds."
                 raise SessionError(

@@ -18,8 +18,9 @@ from media_worker.contract import Speaker, TranscriptUpdated
 
 UPDATE_MS: Final = 200
 """An entry is sent at most so often while it grows."""
-STEP: Final = 1 << 20
-"""Between positions given in order: room for twenty insertions at one place."""
+STEP: Final = 1 << 18
+"""Between positions given in order: room for 18 insertions at one place, and for MAX_ENTRIES
+below 2^31, which is what a database column holds."""
 MAX_TEXT: Final = 20_000
 """Characters of an entry; no provider sends so much in one item."""
 MAX_ENTRIES: Final = 5_000

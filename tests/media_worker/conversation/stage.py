@@ -126,7 +126,8 @@ class ScriptedSession:
         self.context = context
         self.capabilities = Capabilities(formats=tuple(AudioFormat))
         self.info = SessionInfo(session_id="sess_1", model="m", input_format=fmt, output_format=fmt)
-        self.on_open: Callable[[], Awaitable[None]] | None = None
+        self.on_open: Callable[[], Awaitable[object]] | None = None
+        self.on_close: Callable[[], Awaitable[object]] | None = None
         self.asked: list[tuple[str, Any]] = []
         self.sent = bytearray()
         self.opened_guarded: bool | None = None
@@ -171,6 +172,8 @@ class ScriptedSession:
 
     async def close(self) -> None:
         self.closed += 1
+        if self.on_close is not None:
+            await self.on_close()
 
     # --- the script ------------------------------------------------------------------------------
 

@@ -272,3 +272,16 @@ async def test_session_opens_while_the_telephone_is_still_being_answered(stage: 
     stage.leg.queue.put_nowait(LegAnswered("PCMA/8000"))
     await stage.settle()
     assert stage.session.did("say") == [GREETING]
+
+
+async def test_provider_that_is_slow_to_close_does_not_hold_the_call(stage: Stage):
+    session = await stage.greeted()
+    closing = asyncio.Event()
+    session.on_close = closing.wait
+    stage.conversation.hang_up(EndCause.OPERATOR_HUNG_UP)
+    await stage.settle()
+    assert stage.of(CallEnded)
+    assert stage.leg.hung_up == [0]
+    assert not stage.running.done()
+    closing.set()
+    await stage.ended()
