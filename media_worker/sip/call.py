@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from time import monotonic
@@ -163,6 +164,10 @@ class PjCall(pj.Call):
             self._lost_reason = f"{MEDIA_LOST_REASON}: no RTP for {limit:g} s"
             self.end()
 
+    def abandon(self) -> None:
+        """The library ends before the call does."""
+        self._end(503, "The SIP endpoint stopped.")
+
     def _connect(self, index: int) -> None:
         """Bridge the call's stream and our port; again after each change of media."""
         self._audio_index = index
@@ -196,21 +201,11 @@ class PjCall(pj.Call):
         port, self._port = self._port, None
         if port is not None:
             port.open = False
-            self._engine.later(PORT_LINGER_SECONDS, _Holder(port).let_go)
+            self._room.retire(port)
         # The last reference goes with this callback: pjsua may give the slot to the next call
         # before the library comes back to us, and a later destructor would hang that one up.
         self._room.remove(self)
         self.events.on_ended(status, self._lost_reason or reason)
-
-
-class _Holder:
-    """Keeps a port alive until its time has come."""
-
-    def __init__(self, port: AudioPort) -> None:
-        self._ports = [port]
-
-    def let_go(self) -> None:
-        self._ports.clear()
 
 
 class CallRoom:
@@ -220,6 +215,7 @@ class CallRoom:
         self.engine = engine
         self.account: Any = None
         self.calls: dict[int, PjCall] = {}
+        self._retired: deque[AudioPort] = deque()
         self._keys = count(1)
 
     def add(self, call: PjCall) -> int:
@@ -229,6 +225,15 @@ class CallRoom:
 
     def remove(self, call: PjCall) -> None:
         self.calls.pop(call.key, None)
+
+    def retire(self, port: AudioPort) -> None:
+        """Let go of a port, once the bridge has had time to disconnect it."""
+        self._retired.append(port)
+        self.engine.later(PORT_LINGER_SECONDS, self._destroy_oldest)
+
+    def _destroy_oldest(self) -> None:
+        if self._retired:
+            self._retired.popleft().destroy()
 
     def get(self, key: int) -> PjCall | None:
         return self.calls.get(key)
@@ -242,7 +247,11 @@ class CallRoom:
 
     def close(self) -> None:
         """Let go of everything; before the library ends."""
+        for call in list(self.calls.values()):
+            call.abandon()
         self.calls.clear()
+        while self._retired:
+            self._destroy_oldest()
         account, self.account = self.account, None
         if account is not None:
             account.shutdown()

@@ -265,6 +265,8 @@ class Engine:
         media.clockRate = media.sndClockRate = config.clock_rate
         media.channelCount, media.audioFramePtime, media.ptime = 1, 20, 20
         media.noVad, media.ecTailLen = True, 0
+        # The bridge's clock also carries out its additions and removals: never stop it when idle.
+        media.sndAutoCloseTime = -1
         if config.jitter_ms:
             media.jbInit = media.jbMinPre = config.jitter_ms
             media.jbMaxPre = config.jitter_ms * 2
@@ -320,8 +322,8 @@ class Engine:
     def _end_library(self) -> None:
         if self.endpoint is None:
             return
-        self._timers.clear()  # lets go of ports: the library must outlive them
         self._attempt(self.teardown)
+        self._timers.clear()
         try:
             self.endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG)
         except pj.Error as error:

@@ -45,6 +45,14 @@ class AudioPort(pj.AudioMediaPort):
         fmt.frameTimeUsec = FRAME_MS * 1000
         self.createPort(name, fmt)
 
+    def destroy(self) -> None:
+        """Leave the bridge and free the C++ part, while the Python part is still whole.
+
+        Left to Python, an instance loses its attributes first, and the media thread may be in a
+        callback just then. pjsip thread only.
+        """
+        pj.AudioMediaPort.__swig_destroy__(self)
+
     def onFrameReceived(self, frame: Any) -> None:  # noqa: N802 - pjsua2's name
         if not self.open:
             return
