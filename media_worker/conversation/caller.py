@@ -47,6 +47,7 @@ class CallerSpeech:
                     offset_ms=self._time.ms(self._began or now),
                     duration_ms=round((self._stopped - self._began) * 1000),
                 )
+                self._began = self._stopped = 0.0  # a turn may be committed without any speech
             case CallerText(item_id=item_id, text=text, final=final):
                 if text.strip():
                     self._transcript.caller_text(

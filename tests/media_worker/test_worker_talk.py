@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from time import monotonic
 
 from media_worker.audio import g711
@@ -16,10 +17,15 @@ from media_worker.contract import (
     EndCause,
     ProviderAccess,
     Settings,
+    ToolSet,
+    ToolState,
+    ToolUpdated,
     TranscriptUpdated,
+    TransferTarget,
     TurnMeasured,
     encode,
 )
+from media_worker.sip.phone_process import PhoneProcess
 from tests.media_worker.realtime.signals import tone
 from tests.media_worker.realtime.stub import Line, Stub
 from tests.media_worker.test_worker import ended_call, house, of, plan_at
@@ -46,6 +52,18 @@ async def speak(line: Line, item_id: str, milliseconds: int, *, finish: bool = T
         await line.send("response.output_audio_transcript.done", transcript=WORDS, **spot)
         response = {"id": "resp_1", "status": "completed", "output": []}
         await line.send("response.done", response=response)
+
+
+async def call_transfer(line: Line, target: str) -> None:
+    """The agent asks for a transfer in a response without words."""
+    item = {
+        "id": "item_f", "type": "function_call", "call_id": "call_1", "name": "transfer_call",
+        "arguments": json.dumps({"target": target}), "status": "completed",
+    }  # fmt: skip
+    await line.send("response.created", response={"id": "resp_2", "status": "in_progress"})
+    await line.send("response.output_item.done", response_id="resp_2", output_index=0, item=item)
+    done = {"id": "resp_2", "status": "completed", "output": [item]}
+    await line.send("response.done", response=done)
 
 
 async def listen(line: Line) -> None:
@@ -123,6 +141,74 @@ async def test_session_that_drops_in_the_call_is_replaced_and_the_call_goes_on(t
         _, events = await ended_call(web.link)
         assert isinstance(events[-1], CallEnded)
         assert events[-1].cause is EndCause.CALLER_HUNG_UP
+
+
+def with_sales_at(provider_url: str, phone: PhoneProcess):
+    """A plan whose agent may connect callers to this phone."""
+    target = TransferTarget(name="Sales", uri=f"sip:sales@127.0.0.1:{phone.ports['udp']}")
+    return plan_at(provider_url, tools=ToolSet(transfer_targets=(target,)))
+
+
+async def test_caller_is_transferred_by_refer_and_the_outcome_recorded(tmp_path):
+    async def script(line: Line) -> None:
+        await line.greet()
+        await line.expect("response.create")
+        await speak(line, "item_1", 1000)
+        await call_transfer(line, "Sales")
+        await listen(line)
+
+    async with (
+        Stub(script) as provider,
+        PhoneProcess(answers=200) as sales,
+        house(tmp_path, with_sales_at(provider.url, sales)) as (web, phone, worker),
+    ):
+        call = await phone.call(worker.uri("100"))
+        await call.answered()
+        asked = await phone.event("transfer_requested", call=call.number, seconds=20)
+        assert asked["target"].startswith(f"sip:sales@127.0.0.1:{sales.ports['udp']}")
+        await sales.incoming()
+        assert (await call.ended(seconds=20))[0] == 200
+        assert (await call.heard()).speech_ms >= 900  # the announcement first
+        _, events = await ended_call(web.link)
+        assert (events[-1].cause, events[-1].detail) == (
+            EndCause.TRANSFERRED,
+            "Connected to Sales.",
+        )
+        states = [event.state for event in events if isinstance(event, ToolUpdated)]
+        assert states == [ToolState.RUNNING, ToolState.SUCCEEDED]
+
+
+async def test_transfer_to_somebody_busy_is_told_to_the_agent_and_the_call_goes_on(tmp_path):
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def script(line: Line) -> None:
+        await line.greet()
+        await line.expect("response.create")
+        await speak(line, "item_1", 1000)
+        await call_transfer(line, "Sales")
+        await line.expect("session.update")
+        result = await line.expect("conversation.item.create")
+        told.set_result(result["item"]["output"])
+        await line.expect("response.create")
+        await speak(line, "item_2", 1000)
+        await listen(line)
+
+    async with (
+        Stub(script) as provider,
+        PhoneProcess(answers=486) as sales,
+        house(tmp_path, with_sales_at(provider.url, sales)) as (web, phone, worker),
+    ):
+        call = await phone.call(worker.uri("100"))
+        await call.answered()
+        output = json.loads(await asyncio.wait_for(told, 20))
+        assert output == {"ok": False, "message": "Sales is busy."}
+        await call.wait_for_speech()
+        await call.wait_for_silence(silence_ms=1200)
+        await call.hang_up()
+        _, events = await ended_call(web.link)
+        assert events[-1].cause is EndCause.CALLER_HUNG_UP
+        (failed,) = [e for e in events if isinstance(e, ToolUpdated) and e.state == "failed"]
+        assert failed.result == "Sales is busy."
 
 
 async def test_account_is_checked_when_the_web_side_asks(tmp_path):

@@ -285,3 +285,14 @@ async def test_provider_that_is_slow_to_close_does_not_hold_the_call(stage: Stag
     assert not stage.running.done()
     closing.set()
     await stage.ended()
+
+
+async def test_turn_that_the_provider_commits_without_speech_begins_now(stage: Stage):
+    session = await stage.greeted(2000)
+    session.caller_turn("u1", "Hello", previous="greeting", at_ms=1000)
+    session.speak("a1", "Yes?", 400, previous="u1")
+    await stage.run(5000)
+    session.emit(TurnCommitted("u2", "a1"), CallerText("u2", "mm", final=True))
+    await stage.run(100)
+    assert stage.entry("u2").offset_ms == pytest.approx(7100, abs=60)
+    assert stage.entry("u2").duration_ms == 0
