@@ -24,6 +24,7 @@ import msgspec
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.frames import CloseCode
 
 from media_worker.contract import (
     HEARTBEAT_SECONDS,
@@ -155,6 +156,9 @@ class Link:
             self.connected.set()
             try:
                 yield socket
+            except asyncio.CancelledError:
+                await socket.close(CloseCode.GOING_AWAY, "worker stopped")
+                raise
             finally:
                 self.connected.clear()
 

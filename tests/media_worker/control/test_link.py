@@ -257,3 +257,10 @@ async def test_link_says_why_it_was_closed_and_waits(worker_at, monkeypatch, cap
         await web.close(code)
         await web.until(lambda: len(web.hellos) == 2)
     assert message in caplog.text
+
+
+async def test_link_that_is_stopped_says_goodbye(worker_at):
+    async with LinkStub() as web:
+        async with worker_at(web.url):
+            await web.until(lambda: bool(web.hellos))
+        await web.until(lambda: web.close_codes == [1001])

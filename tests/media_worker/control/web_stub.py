@@ -95,6 +95,7 @@ class LinkStub:
         self.received = 0
         self.acknowledged: dict[str, int] = {}
         self.refused = 0
+        self.close_codes: list[int | None] = []
         self.acknowledges = True
         self.unreadable: Callable[[Record], bool] = lambda record: False
         self.garbage: list[str | bytes] = []
@@ -152,6 +153,9 @@ class LinkStub:
             async for data in socket:
                 assert isinstance(data, str), "frames of the link are text"
                 await self._take(socket, decode_up(data))
+        async with self._changed:
+            self.close_codes.append(socket.close_code)
+            self._changed.notify_all()
 
     async def _take(self, socket: ServerConnection, frame: Frame) -> None:
         async with self._changed:
