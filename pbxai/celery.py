@@ -23,14 +23,9 @@ def keep_our_logging(**_: Any) -> None:
 
 @celeryd_init.connect
 def prepare(**_: Any) -> None:
-    """Make the folders of the embedded broker, and refuse an unsafe configuration."""
+    """Refuse an unsafe configuration; make the folders of beat and of the embedded broker."""
     from pbxai.checks import refuse_unsafe
 
     refuse_unsafe()
-    make_broker_folders()
-
-
-def make_broker_folders() -> None:
-    if not settings.REDIS_URL:
-        for name in ("queue", "processed", "control"):
-            (settings.DATA_DIR / "celery" / name).mkdir(parents=True, exist_ok=True)
+    for name in ("queue", "processed", "control"):
+        (settings.DATA_DIR / "celery" / name).mkdir(parents=True, exist_ok=True)

@@ -227,7 +227,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * MAX_FRAME_BYTES
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
-LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "pbxai" / "locale"]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

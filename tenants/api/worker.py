@@ -47,7 +47,7 @@ def for_workers(
             )
             if worker is None:
                 source = request.META.get("REMOTE_ADDR", "")
-                log.warning("worker_refused", source=source, path=request.path)
+                workers.note_refused(source=source, path=request.path)
                 return problem(
                     HTTPStatus.UNAUTHORIZED,
                     "The worker's token is missing, wrong, or switched off.",

@@ -52,15 +52,15 @@ class WorkerLink(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         try:
             self.worker = await _in_database(workers.authenticate, self._token())
+            if self.worker is None:
+                source = (self.scope.get("client") or ["unknown"])[0]
+                await _in_database(workers.note_refused, source=source, path=contract.LINK_PATH)
+                await self.close()
+                return
         except (OperationalError, InterfaceError):
             # Not refused: the worker must not take its token for a wrong one.
             await self.accept()
             await self._close(CLOSE_TRY_AGAIN)
-            return
-        if self.worker is None:
-            source = (self.scope.get("client") or ["unknown"])[0]
-            log.warning("worker_refused", source=source, path=contract.LINK_PATH)
-            await self.close()
             return
         await self.accept()
 
@@ -160,9 +160,9 @@ class _FrameError(Exception):
     """A frame that must not come here or now."""
 
 
-async def _in_database(function: Any, *arguments: Any) -> Any:
+async def _in_database(function: Any, *arguments: Any, **named: Any) -> Any:
     # Not thread-sensitive: links of several workers and the browsers' sockets run side by side.
-    return await database_sync_to_async(function, thread_sensitive=False)(*arguments)
+    return await database_sync_to_async(function, thread_sensitive=False)(*arguments, **named)
 
 
 def _greet(worker: Worker, frame: contract.Hello, link: str) -> int:

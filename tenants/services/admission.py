@@ -85,7 +85,7 @@ def parse_call_key(text: str) -> uuid.UUID:
 
 def find_number(called: str) -> Number | None:
     """The number that was dialled: as written, without parameters, without visual separators."""
-    user = unquote(called)
+    user = plain(unquote(called))
     candidates = {user, user.partition(";")[0], normalise_number(user.partition(";")[0])}
     return (
         Number.all_tenants.select_related("tenant", "agent")

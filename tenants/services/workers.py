@@ -8,11 +8,16 @@ import secrets
 import uuid
 from typing import Final
 
+import structlog
+from django.core.cache import cache
 from django.utils import timezone
 
 from media_worker import contract
 from tenants.models import Worker
+from tenants.services import audit
 from tenants.services.text import plain
+
+log = structlog.get_logger(__name__)
 
 KEY_WORD: Final = "pbxw"
 RANDOM_BYTES: Final = 32
@@ -49,6 +54,15 @@ def authenticate(token: str) -> Worker | None:
     expected = worker.token_digest if worker else ""
     good = hmac.compare_digest(expected, _digest(token))
     return worker if good and prefix == KEY_WORD else None
+
+
+def note_refused(*, source: str, path: str) -> None:
+    """Record that somebody came with a wrong token: each time in the log, and once a minute and
+    source in the audit log, so that a flood does not fill the database.
+    """
+    log.warning("worker_refused", source=source, path=path)
+    if cache.add(f"worker-refused:{source}", 1, timeout=60):
+        audit.record("worker.refused", source, tenant=None, user=None, path=path)
 
 
 def bearer_token(authorization: str) -> str:

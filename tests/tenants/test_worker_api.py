@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from media_worker import contract
-from tenants.models import Call, Number, ProviderAccount, User, Worker
+from tenants.models import AuditEntry, Call, Number, ProviderAccount, User, Worker
 from tenants.services import admission, workers
 from tests.tenants.calls import invite
 
@@ -85,6 +85,13 @@ def test_a_wrong_token_is_refused_and_logged_with_its_source(
     assert "127.0.0.1" in line.getMessage()
     assert not wrong or wrong not in caplog.text
     assert not Call.all_tenants.exists()
+
+
+def test_a_flood_of_wrong_tokens_does_not_fill_the_audit_log(client: Client, db: None):
+    for _ in range(5):
+        ask(client, "wrong", body=invite())
+    entry = AuditEntry.all_tenants.get(action="worker.refused")
+    assert (entry.target, entry.detail) == ("127.0.0.1", {"path": contract.ADMISSION_PATH})
 
 
 def test_parts_of_a_right_token_do_not_do(client: Client, token: str, number: Number):
