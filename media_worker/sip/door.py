@@ -4,6 +4,9 @@ pjsua answers 486 by itself when its table is full, and that table has four plac
 wheel: a caller's PBX would report "busy" instead of trying elsewhere. pjsua2 has no earlier hook,
 but its library exports pjsip's own functions, so a pjsip module registered through ctypes sees each
 INVITE of no dialog before pjsua does, and answers it without state (RFC 3261 section 8.2.7).
+
+What is no call (REGISTER, SUBSCRIBE, MESSAGE ...) gets 403 here: pjsua would accept some of it from
+anybody, and leave the rest without an answer.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, Structure, byref, c_char_p, c_int, c_ssize_t, c_void_p
-from typing import Final
+from typing import Any, Final
 
 from media_worker.sip.engine import log_failure
 from media_worker.sip.library import c_library
@@ -22,6 +25,10 @@ _HEADER_BYTES: Final = 256
 """More than a pjsip_hdr; of the list's head only the two pointers are used."""
 _PACKET_BYTES: Final = 4000
 """PJSIP_MAX_PKT_LEN at its least; a pjsip_rx_data holds the packet and is larger than this."""
+
+_NO_CALL: Final = (b"REGISTER", b"SUBSCRIBE", b"PUBLISH", b"MESSAGE", b"REFER", b"NOTIFY")
+"""Refused outside a dialogue. pjsip itself answers 481 to BYE, INFO and the like."""
+_NO_CALL_REASON: Final = b"Only calls are taken here"
 
 _OnRequest = CFUNCTYPE(c_int, c_void_p)
 
@@ -67,6 +74,7 @@ class Door:
         self._library = c_library()
         self._callback = _OnRequest(self._on_request)  # kept: pjsip holds a pointer to it
         self._module = _Module()
+        self._no_call_reason = _Str(_NO_CALL_REASON, len(_NO_CALL_REASON))
         self._headers = ctypes.create_string_buffer(_HEADER_BYTES)
         self._endpoint: int | None = None
 
@@ -90,16 +98,23 @@ class Door:
         """pj_bool_t on_rx_request(pjsip_rx_data*): 1 when the request was dealt with."""
         try:
             info = self._library.pjsip_rx_data_get_info(rdata) or b""
-            if not info.startswith(b"Request msg INVITE/") or not self._is_full():
+            method = info.removeprefix(b"Request msg ").partition(b"/")[0]
+            if method in _NO_CALL:
+                self._respond(rdata, 403, byref(self._no_call_reason), None)
+            elif method == b"INVITE" and self._is_full():
+                self._respond(rdata, 503, None, ctypes.addressof(self._headers))
+                self._on_turned_away(_message(rdata))
+            else:
                 return 0
-            self._library.pjsip_endpt_respond_stateless(
-                self._endpoint, rdata, 503, None, ctypes.addressof(self._headers), None
-            )
-            self._on_turned_away(_message(rdata))
         except Exception:  # nothing may reach C
             log_failure("the door")
             return 0
         return 1
+
+    def _respond(self, rdata: int, status: int, reason: Any, headers: int | None) -> None:
+        self._library.pjsip_endpt_respond_stateless(
+            self._endpoint, rdata, status, reason, headers, None
+        )
 
 
 def _message(rdata: int) -> str:

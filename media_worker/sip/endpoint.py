@@ -95,10 +95,9 @@ class SipEndpoint:
     @property
     def addresses(self) -> tuple[str, ...]:
         """SIP URIs to dial, without a user part."""
-        host = self.config.public_address or self.config.address
-        return tuple(
-            f"sip:{host}:{port};transport={name}" for name, port in self._engine.ports.items()
-        )
+        engine = self._engine
+        host = self.config.public_address or engine.host
+        return tuple(f"sip:{host}:{port};transport={name}" for name, port in engine.ports.items())
 
     @property
     def ports(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ in (pjproject #3125, #4694, #4793); here only `_main` does. Callbacks run on tha
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import heapq
@@ -86,6 +87,8 @@ class Engine:
         self.build = ""
         self.table_calls = 0
         """Places in the library's call table."""
+        self.host = config.address
+        """Where others reach us; the host's own address when we listen on all."""
         self.ports: dict[str, int] = {}
         """Port listened on, by transport: udp, tcp, tls."""
         self.copy: FrameCopy
@@ -116,6 +119,7 @@ class Engine:
         self._thread = threading.Thread(target=self._main, args=(started,), name="pjsip")
         self._thread.daemon = True  # a library that hangs must not keep the process
         self._thread.start()
+        atexit.register(self._stop_at_exit)
         try:
             await started
         except SipError:
@@ -124,12 +128,18 @@ class Engine:
 
     async def stop(self) -> None:
         """Say goodbye, then end the library; returns in bounded time. Safe to call twice."""
-        if self._finished is None or self._stopping:
+        if self._finished is None:
             return
         self._stopping = True
         done, _ = await asyncio.wait([self._finished], timeout=GOODBYE_SECONDS + STOP_SECONDS)
         if not done:
             logger.error("the SIP library did not stop in time; it is left behind")
+
+    def _stop_at_exit(self) -> None:
+        """The process ends without `stop`: the calls get their BYE all the same."""
+        self._stopping = True
+        if self._thread is not None:
+            self._thread.join(GOODBYE_SECONDS + STOP_SECONDS)
 
     def run(self, job: Callable[[], T]) -> Awaitable[T]:
         """Run on the pjsip thread; whatever goes wrong there comes back as SipError."""
@@ -192,6 +202,7 @@ class Engine:
             log_failure("everything")
         finally:
             self._over = True
+            atexit.unregister(self._stop_at_exit)
             self._run_jobs()  # each says that the endpoint is stopped
             self._one_a_process.release()
             if self._finished is not None:
@@ -301,11 +312,14 @@ class Engine:
         settings.publicAddress = config.public_address
         try:
             transport = self.endpoint.transportCreate(kind, settings)
-            local = self.endpoint.transportGetInfo(transport).localAddress
+            info = self.endpoint.transportGetInfo(transport)
+            address, name_of_ours = info.localAddress, info.localName
         except pj.Error as error:
             where = f"{name.upper()} port {port} of {config.address}"
             raise SipError(f"Cannot listen on {where}: {reason_of(error)}") from None
-        return int(local.rpartition(":")[2])
+        if config.address == ANY_ADDRESS:
+            self.host = name_of_ours.rpartition(":")[0]
+        return int(address.rpartition(":")[2])
 
     def _choose_codecs(self) -> None:
         wanted = [name.lower() for name in self.config.codecs]

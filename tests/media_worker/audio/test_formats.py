@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from media_worker import speech
 from media_worker.audio import g711
 from media_worker.audio.formats import (
     Decoder,
@@ -9,6 +10,7 @@ from media_worker.audio.formats import (
     looks_like_pcm16,
     sample_rate,
 )
+from media_worker.audio.vad import level_db
 from media_worker.contract import AudioFormat
 from tests.media_worker.audio.signals import loudest_hz, noise, silence, tone, voice
 
@@ -89,6 +91,19 @@ def test_pcm_that_was_declared_as_g711_is_found_out(rate, level):
 def test_g711_is_not_taken_for_pcm(encode, level):
     for sound in (voice(500, level=level), noise(500, level=level), tone(300, 500, level=level)):
         assert not looks_like_pcm16(encode(sound))
+
+
+def test_real_speech_is_read_right_either_way():
+    pcm = speech.render("we are open from eight to five on weekdays", "en", 24000)
+    narrow = speech.render("we are open from eight to five on weekdays", "en", 8000)
+    second = 24000
+    for start in range(0, len(pcm) - second, second):  # each half second alone
+        loud = level_db(pcm[start : start + second]) > -40
+        assert looks_like_pcm16(pcm[start : start + second]) or not loud
+    for encode in (g711.encode_mu_law, g711.encode_a_law):
+        octets = encode(narrow)
+        for start in range(0, len(octets) - 4000, 4000):
+            assert not looks_like_pcm16(octets[start : start + 4000])
 
 
 def test_silence_and_scraps_say_nothing():

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from media_worker.conversation.leg import LegAnswered
-from media_worker.sip.config import SipConfig, SipError
+from media_worker.sip.config import ANY_ADDRESS, SipConfig, SipError
 from media_worker.sip.endpoint import SipEndpoint
 from tests.media_worker.sip.conftest import free_port
 from tests.media_worker.sip.wire import Wire
@@ -131,6 +131,48 @@ asyncio.run(main())
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_a_process_that_forgets_to_stop_still_says_bye(phone):
+    """It ends by an exception; the library neither aborts it nor leaves the caller hanging."""
+    script = """
+import asyncio
+from media_worker.sip.config import SipConfig
+from media_worker.sip.endpoint import SipEndpoint
+
+async def main():
+    calls = asyncio.Queue()
+    endpoint = SipEndpoint(SipConfig(port=PORT, rtp_port=0), calls.put_nowait)
+    await endpoint.start()
+    print("up", flush=True)
+    incoming = await calls.get()
+    await incoming.leg.answer()
+    async for event in incoming.leg.events():
+        raise SystemExit(7)
+
+asyncio.run(main())
+"""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script.replace("PORT", str(port)), stdout=subprocess.PIPE
+    )
+    assert await process.stdout.readline() == b"up\n"
+    call = await phone.call(f"sip:1@127.0.0.1:{port}")
+    await call.answered()
+    assert (await call.ended())[0] == 200
+    assert await asyncio.wait_for(process.wait(), 20) == 7
+
+
+async def test_listening_on_all_addresses_names_one_that_can_be_reached():
+    one = endpoint(port=free_port(), address=ANY_ADDRESS)
+    await one.start()
+    try:
+        assert ANY_ADDRESS not in one.addresses[0]
+        host, port = one.addresses[0].removeprefix("sip:").partition(";")[0].split(":")
+        with socket.create_connection((host, int(port)), timeout=5):
+            pass
+    finally:
+        await one.stop()
 
 
 @pytest.mark.parametrize(

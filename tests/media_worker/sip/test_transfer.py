@@ -98,10 +98,7 @@ class Peer:
         headers = (
             f"Event: refer\r\nSubscription-State: {state}\r\nContent-Type: message/sipfrag\r\n"
         )
-        request = self.dialogue
-        request.branch += "n"
-        text = request.request("NOTIFY", fragment, extra=headers)
-        self.wire.send(text.replace("Content-Type: application/sdp\r\n", ""))
+        self.dialogue.send("NOTIFY", fragment, extra=headers)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from media_worker.conversation.leg import LegAnswered, LegEnded
+from media_worker.conversation.leg import LegAnswered, LegDtmf, LegEnded
 from tests.media_worker.sip.wire import OPUS_ONLY, PCMU, Wire
 
 
@@ -125,6 +125,66 @@ async def test_options_is_answered(wire):
     wire.dialogue().send("OPTIONS")
     response = await wire.until(200)
     assert "INVITE" in response["Allow"]
+
+
+async def test_a_key_sent_by_sip_info(desk, wire):
+    dialogue = wire.dialogue()
+    dialogue.invite()
+    taken = await desk.next_call()
+    await taken.leg.answer()
+    dialogue.confirm(await wire.until(200))
+    await taken.expect(LegAnswered)
+    dialogue.cseq += 1
+    kind = "Content-Type: application/dtmf-relay\r\n"
+    dialogue.send("INFO", "Signal=5\r\nDuration=160\r\n", extra=kind)
+    assert (await wire.until(200)).method == "INFO"
+    assert await taken.expect(LegDtmf) == LegDtmf("5")
+
+
+async def test_a_caller_cannot_have_us_call_others(desk, wire):
+    """REFER from the caller, in the call and out of it."""
+    async with Wire(9) as target:
+        refer_to = f"Refer-To: <sip:x@127.0.0.1:{target.port}>\r\n"
+        dialogue = wire.dialogue()
+        dialogue.invite()
+        taken = await desk.next_call()
+        await taken.leg.answer()
+        dialogue.confirm(await wire.until(200))
+        await taken.expect(LegAnswered)
+        dialogue.cseq += 1
+        dialogue.send("REFER", extra=refer_to)
+        assert (await wire.until(603)).method == "REFER"
+        wire.dialogue().send("REFER", extra=refer_to)
+        assert (await wire.until(403)).method == "REFER"
+        assert target.messages.empty()
+
+
+@pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "NOTIFY"])
+async def test_what_is_no_call_is_refused(wire, method):
+    wire.dialogue().send(method, extra="Event: presence\r\n")
+    response = await wire.next()
+    assert response.start == "SIP/2.0 403 Only calls are taken here"
+    assert response.method == method
+
+
+async def test_a_bye_for_no_call_is_481(wire):
+    dialogue = wire.dialogue()
+    dialogue.to += ";tag=unknown"
+    dialogue.send("BYE")
+    assert (await wire.next()).status == 481
+
+
+async def test_rubbish_over_tcp_and_tls_does_no_harm(open_desk):
+    desk = await open_desk(tls=True)
+    for transport in ("tcp", "tls"):
+        for data in (b"\xff" * 70_000, b"GET / HTTP/1.1\r\n\r\n", b"INVITE sip:x", b""):
+            _, writer = await asyncio.open_connection("127.0.0.1", desk.endpoint.ports[transport])
+            writer.write(data)
+            writer.write_eof()
+            writer.close()
+    async with Wire(desk.endpoint.ports["udp"]) as wire:
+        wire.dialogue().send("OPTIONS")
+        await wire.until(200)
 
 
 async def test_rubbish_does_no_harm(desk, wire):

@@ -93,7 +93,8 @@ class Dialogue:
         self.cseq = 1
 
     def request(self, method: str, body: str = "", *, extra: str = "", cseq: int = 0) -> str:
-        content = "Content-Type: application/sdp\r\n" if body else ""
+        typed = not body or "Content-Type" in extra
+        content = "" if typed else "Content-Type: application/sdp\r\n"
         return (
             f"{method} {self.uri} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP 127.0.0.1:{self.wire.port};branch={self.branch};rport\r\n"
