@@ -26,6 +26,11 @@ class _Item(msgspec.Struct):
 
     response_id: str
     text_is_whole: bool = False
+    audio_is_whole: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        return self.text_is_whole and self.audio_is_whole
 
 
 class AgentSpeech:
@@ -59,6 +64,8 @@ class AgentSpeech:
                 self._transcript.agent_item(item_id, previous)
             case AgentAudioDone(item_id=item_id):
                 self._downlink.finish(item_id)
+                if item_id in self._items:
+                    self._items[item_id].audio_is_whole = True
             case AgentText(item_id=item_id, delta=delta):
                 self._transcript.agent_text(item_id, delta)
             case AgentTextDone(item_id=item_id, text=text):
@@ -91,7 +98,7 @@ class AgentSpeech:
         """Speech of our own, at the leg's clock rate; behind what is still queued."""
         self._transcript.agent_item(item_id, None)
         self._transcript.agent_text_done(item_id, text)
-        self._items[item_id] = _Item("", text_is_whole=True)
+        self._items[item_id] = _Item("", text_is_whole=True, audio_is_whole=True)
         self._playout.append(item_id, pcm)
         self._playout.finish(item_id)
 
@@ -102,8 +109,12 @@ class AgentSpeech:
         cut = self._downlink.stop()
         if cut is None:
             return None
+        item = self._items.get(cut.item_id)
         self._transcript.cut(
-            cut.item_id, heard_ms=cut.heard_ms, received_ms=cut.heard_ms + cut.dropped_ms
+            cut.item_id,
+            heard_ms=cut.heard_ms,
+            received_ms=cut.heard_ms + cut.dropped_ms,
+            is_whole=item is not None and item.is_whole,
         )
         for item_id in cut.unheard:
             self._transcript.cut(item_id, heard_ms=0, received_ms=0)
@@ -135,6 +146,7 @@ class AgentSpeech:
                 heard_ms=self._playout.heard_ms(item_id),
                 received_ms=self._playout.received_ms(item_id),
                 began_ms=None if began is None else self._time.ms(began),
+                is_whole=item.is_whole,
             )
             if item.text_is_whole and self._playout.is_done(item_id):
                 self._transcript.finish(item_id)
@@ -147,5 +159,5 @@ class AgentSpeech:
         self.stop(now)
 
     def _complete(self, item_id: str, item: _Item) -> None:
-        item.text_is_whole = True
+        item.text_is_whole = item.audio_is_whole = True
         self._downlink.finish(item_id)

@@ -24,6 +24,9 @@ below 2^31, which is what a database column holds."""
 MAX_TEXT: Final = 20_000
 """Characters of an entry; no provider sends so much in one item."""
 MAX_ENTRIES: Final = 5_000
+FASTEST_SPEECH: Final = 0.03
+"""Characters a millisecond. Words come ahead of their sound: while an item is still coming, the
+share of what has come says too much. English is spoken at about 15 characters a second."""
 LONGEST_WORD: Final = 40
 """Characters to go back for a word's end; beyond it the script has none."""
 
@@ -111,16 +114,24 @@ class Transcript:
         if entry is not None and text:
             self._set_agent_text(entry, text)
 
-    def heard(self, item_id: str, *, heard_ms: int, received_ms: int, began_ms: int | None) -> None:
-        """How much of an agent's item has been played by now."""
+    def heard(
+        self,
+        item_id: str,
+        *,
+        heard_ms: int,
+        received_ms: int,
+        began_ms: int | None,
+        is_whole: bool = False,
+    ) -> None:
+        """How much of an agent's item has been played by now; `is_whole`: all of it has come."""
         entry = self._entries.get(item_id)
         if entry is None or entry.cut_at is not None or entry.final:
             return
         entry.duration_ms = heard_ms
         if began_ms is not None:
             entry.offset_ms = max(0, began_ms)
-        if heard_ms and received_ms:
-            entry.heard = max(entry.heard, words_within(entry.text, heard_ms / received_ms))
+        share = _share(entry, heard_ms, received_ms, is_whole)
+        entry.heard = max(entry.heard, words_within(entry.text, share))
 
     def finish(self, item_id: str) -> None:
         """All of an agent's item was played, and its text is whole."""
@@ -132,13 +143,13 @@ class Transcript:
         entry.final = True
         self._growing[item_id] = entry
 
-    def cut(self, item_id: str, *, heard_ms: int, received_ms: int) -> None:
+    def cut(self, item_id: str, *, heard_ms: int, received_ms: int, is_whole: bool = False) -> None:
         """The rest of an agent's item will not be heard; its text may still come."""
         entry = self._entries.get(item_id)
         if entry is None or entry.final or entry.cut_at is not None:
             return
         entry.duration_ms = heard_ms
-        entry.cut_at = min(1.0, heard_ms / received_ms) if received_ms else 0.0
+        entry.cut_at = _share(entry, heard_ms, received_ms, is_whole)
         entry.heard = words_within(entry.text, entry.cut_at)
 
     # --- out -------------------------------------------------------------------------------------
@@ -194,9 +205,9 @@ class Transcript:
 
     def _position_after(self, previous_item_id: str | None, *, without: str) -> int:
         positions = [e.position for e in self._entries.values() if e.item_id != without]
-        last = max(positions, default=0)
         previous = self._entries.get(previous_item_id or "")
-        if previous is None or previous.position == last:
+        last = max(positions, default=0)
+        if previous is None or previous.item_id == without or previous.position >= last:
             return last + STEP
         following = min(at for at in positions if at > previous.position)
         return (previous.position + following) // 2
@@ -213,6 +224,16 @@ def words_within(text: str, share: float) -> int:
     return end
 
 
+def _share(entry: _Entry, heard_ms: int, received_ms: int, is_whole: bool) -> float:
+    """The share of an item's text that was heard, 0 to 1."""
+    if not heard_ms or not received_ms:
+        return 0.0
+    share = min(1.0, heard_ms / received_ms)
+    if is_whole or not entry.text:
+        return share
+    return min(share, heard_ms * FASTEST_SPEECH / len(entry.text))
+
+
 def _is_no_news(update: TranscriptUpdated, sent: TranscriptUpdated | None) -> bool:
     """Nothing has changed, or only how long it has lasted while it goes on."""
     if sent is None or update.final:
@@ -227,7 +248,7 @@ def _update(entry: _Entry) -> TranscriptUpdated | None:
         cut_text = entry.text[entry.heard :].strip() if entry.cut_at is not None else ""
     else:
         text, cut_text = entry.text, ""
-    if entry.speaker is None or not text:
+    if entry.speaker is None or not (text or entry.sent):  # what was shown once stays known
         return None
     return TranscriptUpdated(
         item_id=entry.item_id,

@@ -37,8 +37,10 @@ class Book:
         self.transcript.agent_text(item_id, text)
         self.hear(item_id, 100, 100)
 
-    def hear(self, item_id: str, heard_ms: int, received_ms: int) -> None:
-        self.transcript.heard(item_id, heard_ms=heard_ms, received_ms=received_ms, began_ms=None)
+    def hear(self, item_id: str, heard_ms: int, received_ms: int, *, whole: bool = True) -> None:
+        self.transcript.heard(
+            item_id, heard_ms=heard_ms, received_ms=received_ms, began_ms=None, is_whole=whole
+        )
 
 
 @pytest.fixture
@@ -58,6 +60,13 @@ def test_item_with_unknown_predecessor_goes_to_the_end(book):
     book.caller("u1", "never-seen")
     book.agent("a1", None)
     assert book.order() == ["u1", "a1"]
+
+
+def test_item_that_claims_to_follow_itself_goes_to_the_end(book):
+    book.agent("a1", None)
+    book.transcript.caller_text("u1", "words", final=True, offset_ms=0)
+    book.caller("u1", "u1")
+    assert book.order() == ["a1", "u1"]
 
 
 def test_words_that_come_before_their_turn_are_put_in_its_place(book):
@@ -120,10 +129,23 @@ def test_final_entry_is_sent_at_once_and_only_once(book):
     assert [update.final for update in book.updates] == [False, True]
 
 
+def test_words_that_are_ahead_of_their_sound_wait_for_it(book):
+    book.transcript.agent_item("a", None)
+    book.transcript.agent_text("a", "word " * 40)
+    book.hear("a", 200, 200, whole=False)
+    book.transcript.send_changes(0)
+    book.hear("a", 1000, 1000, whole=False)
+    book.transcript.send_changes(1000)
+    assert [len(update.text) for update in book.updates] == [4, 29]
+    book.transcript.cut("a", heard_ms=2000, received_ms=2000)
+    book.transcript.close(2000)
+    assert len(book.updates[-1].text) == 59
+
+
 def test_cut_keeps_what_was_heard_and_what_was_not(book):
     book.transcript.agent_item("a", None)
     book.transcript.agent_text("a", TEXT)
-    book.transcript.cut("a", heard_ms=350, received_ms=1000)
+    book.transcript.cut("a", heard_ms=350, received_ms=1000, is_whole=True)
     book.transcript.close(0)
     (update,) = book.updates
     assert (update.text, update.cut_text) == ("one two", "three four five")
@@ -154,6 +176,17 @@ def test_item_of_which_nothing_was_heard_has_no_entry(book):
     book.transcript.agent_text("a", TEXT)
     book.transcript.cut("a", heard_ms=0, received_ms=1000)
     assert book.order() == []
+
+
+def test_entry_that_was_shown_is_closed_even_if_nothing_of_it_was_heard_after_all(book):
+    book.transcript.agent_item("a", None)
+    book.transcript.agent_text("a", "one ")
+    book.hear("a", 200, 200)
+    book.transcript.send_changes(0)
+    book.transcript.cut("a", heard_ms=20, received_ms=1000)
+    book.transcript.close(300)
+    assert [update.text for update in book.updates] == ["one", ""]
+    assert (book.updates[-1].cut_text, book.updates[-1].final) == ("one", True)
 
 
 def test_caller_without_words_has_no_entry(book):
