@@ -32,26 +32,28 @@ GREETINGS: Final = {
     "en": "Hello, this is Demo Clinic. How can I help you?",
     "de": "Guten Tag, hier ist die Demo-Klinik. Wie kann ich Ihnen helfen?",
 }
-TARGETS: Final = [
-    {
-        "name": "sales",
-        "uri": "sip:sales@127.0.0.1:5080",
-        "description": "The sales department: prices, offers and orders",
-    },
-    {
-        "name": "support",
-        "uri": "sip:support@127.0.0.1:5080",
-        "description": "The support team: technical problems",
-    },
-]
+DESKS: Final = {
+    "sales": ("200", "The sales department: prices, offers and orders"),
+    "support": ("300", "The support team: technical problems"),
+}
+"""Whom the reception connects callers to: agents too, so that a transfer arrives somewhere."""
+DESK_INSTRUCTIONS: Final = """\
+You are the %s desk of Demo Clinic. Be friendly and brief. Ask what the caller needs, and say that
+a colleague will call back. When the caller says goodbye, say goodbye and hang up."""
+DESK_GREETINGS: Final = {
+    "en": "This is the %s desk of Demo Clinic. What can I do for you?",
+    "de": "Demo-Klinik, hier meldet sich %s. Was kann ich für Sie tun?",
+}
 
 
 @transaction.atomic
-def seed(*, known: dict[str, Any], sandbox_url: str, token_file: Path) -> dict[str, Any]:
+def seed(
+    *, known: dict[str, Any], sandbox_url: str, sip_address: str, token_file: Path
+) -> dict[str, Any]:
     """Make what is missing. `known` is what an earlier run gave: who signs in, and how.
 
-    Nothing that somebody changed since is changed back, but the sandbox's address, which follows
-    its port.
+    Nothing that somebody changed since is changed back, but the sandbox's address and the
+    transfer targets' (`sip_address` is host:port), which follow their ports.
     """
     operator = _user(OPERATOR_EMAIL, known.get("operator"), "Operator", is_superuser=True)
     owner = _user(OWNER_EMAIL, known.get("owner"), "Demo Owner")
@@ -59,12 +61,12 @@ def seed(*, known: dict[str, Any], sandbox_url: str, token_file: Path) -> dict[s
     user = User.objects.get(email=OWNER_EMAIL)
     Member.all_tenants.get_or_create(tenant=tenant, user=user, defaults={"role": Role.OWNER})
     _sandbox(sandbox_url)
-    agent = _agent(tenant, user)
-    Number.all_tenants.get_or_create(
-        number=NUMBER, defaults={"tenant": tenant, "agent": agent, "label": "Reception"}
-    )
+    if not Agent.all_tenants.filter(tenant=tenant).exists():
+        _make_agents(tenant, user, sip_address)
+    elif known.get("sip_address", sip_address) != sip_address:
+        _move_targets(tenant, user, known["sip_address"], sip_address)
     _worker(token_file)
-    return {"operator": operator, "owner": owner, "number": NUMBER}
+    return {"operator": operator, "owner": owner, "number": NUMBER, "sip_address": sip_address}
 
 
 def _user(
@@ -97,22 +99,49 @@ def _sandbox(url: str) -> None:
         platform.save()
 
 
-def _agent(tenant: Tenant, user: User) -> Agent:
-    agent = Agent.all_tenants.filter(tenant=tenant).order_by("pk").first()
-    if agent is None:
-        agent = save_draft(
-            agent=Agent(
-                tenant=tenant,
-                name="Reception",
-                instructions=INSTRUCTIONS,
-                greetings=dict(GREETINGS),
-                transfer_targets=[dict(target) for target in TARGETS],
-            ),
-            user=user,
+def _make_agents(tenant: Tenant, user: User, sip_address: str) -> None:
+    """The reception, and an agent at each desk that it transfers callers to."""
+    targets = [
+        {"name": name, "uri": f"sip:{number}@{sip_address}", "description": description}
+        for name, (number, description) in DESKS.items()
+    ]
+    reception = Agent(
+        tenant=tenant,
+        name="Reception",
+        instructions=INSTRUCTIONS,
+        greetings=dict(GREETINGS),
+        transfer_targets=targets,
+    )
+    _open(reception, NUMBER, user)
+    for name, (number, _description) in DESKS.items():
+        desk = Agent(
+            tenant=tenant,
+            name=f"{name.capitalize()} desk",
+            instructions=DESK_INSTRUCTIONS % name,
+            greetings={language: text % name for language, text in DESK_GREETINGS.items()},
         )
-    if agent.published is None:
-        publish(agent=agent, user=user, note="First revision")
-    return agent
+        _open(desk, number, user)
+
+
+def _open(agent: Agent, number: str, user: User) -> None:
+    """Publish an agent and let a number, where it is free, ring there."""
+    publish(agent=save_draft(agent=agent, user=user), user=user, note="First revision")
+    Number.all_tenants.get_or_create(
+        number=number, defaults={"tenant": agent.tenant, "agent": agent, "label": agent.name}
+    )
+
+
+def _move_targets(tenant: Tenant, user: User, before: str, now: str) -> None:
+    """This machine's telephone has another address: so have the desks that are agents here."""
+    for agent in Agent.all_tenants.filter(tenant=tenant):
+        moved = [
+            {**target, "uri": target["uri"].replace(f"@{before}", f"@{now}")}
+            for target in agent.transfer_targets
+        ]
+        if moved != agent.transfer_targets:
+            agent.transfer_targets = moved
+            draft = save_draft(agent=agent, user=user)
+            publish(agent=draft, user=user, note="The telephone's address changed")
 
 
 def _worker(token_file: Path) -> None:

@@ -81,12 +81,13 @@ def test_a_second_run_changes_nothing(keys: Path, db: None):
 
 def test_what_somebody_changed_stays(keys: Path, db: None):
     call_command("seed_demo", verbosity=0)
-    Agent.all_tenants.update(instructions="My own words.", name="Mine")
+    Agent.all_tenants.filter(name="Reception").update(instructions="My own words.", name="Mine")
     user = User.objects.get(email="owner@demo.example")
     user.set_password("chosen by myself")
     user.save()
     call_command("seed_demo", verbosity=0)
-    assert Agent.all_tenants.get().instructions == "My own words."
+    assert Agent.all_tenants.get(name="Mine").instructions == "My own words."
+    assert not Agent.all_tenants.filter(name="Reception").exists()
     user.refresh_from_db()
     assert user.check_password("chosen by myself")
 
@@ -100,6 +101,17 @@ def test_the_sandbox_follows_its_port(keys: Path, db: None, settings: Any):
         "ws://127.0.0.1:9999/v1/realtime",
         "sandbox-demo",
     )
+
+
+def test_the_transfer_targets_follow_the_telephones_port(keys: Path, db: None, settings: Any):
+    call_command("seed_demo", verbosity=0)
+    settings.SIP_PORT = 5999
+    call_command("seed_demo", verbosity=0)
+    published = Number.all_tenants.get(number="100").agent.published
+    assert published is not None
+    sales = next(each for each in published.transfer_targets if each["name"] == "sales")
+    assert sales["uri"] == f"sip:200@{settings.SIP_ADDRESS}:5999"
+    assert Number.all_tenants.get(number="200").agent.published is not None
 
 
 def test_lost_files_are_made_anew(keys: Path, db: None):

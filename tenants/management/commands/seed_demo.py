@@ -24,6 +24,7 @@ class Command(BaseCommand):
         seeded = demo.seed(
             known=known,
             sandbox_url=f"ws://127.0.0.1:{settings.SANDBOX_PORT}/v1/realtime",
+            sip_address=f"{settings.SIP_ADDRESS}:{settings.SIP_PORT}",
             token_file=settings.KEYS_DIR / "worker.token",
         )
         keyfiles.write(path, json.dumps(seeded, indent=2))
