@@ -18,7 +18,7 @@ class AccountForm(ModelForm):
     """The key goes in and never comes out."""
 
     key = forms.CharField(
-        label=_("key"),
+        label=_("Key"),
         required=False,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),

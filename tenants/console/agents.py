@@ -6,13 +6,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tenants.console.site import SETTINGS_FIELDSETS, Page, ReadOnly, console
+from tenants.console.site import SETTINGS_FIELDSETS, Page, ReadOnly, SettingsPage, console
 from tenants.models import Agent, AgentRevision
 from tenants.services.publishing import save_draft
 
 
 @admin.register(Agent, site=console)
-class AgentPage(Page):
+class AgentPage(SettingsPage):
     """An agent's draft; it is published in the portal."""
 
     list_display = ["name", "tenant", "draft_version", "updated_at", "updated_by"]

@@ -2,18 +2,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from tenants.console.site import SETTINGS_FIELDSETS, Page, console
+from tenants.console.site import SETTINGS_FIELDSETS, SettingsPage, console
 from tenants.models import PlatformSettings, ProviderAccount
 from tenants.services.effective import platform_settings
 
 
 @admin.register(PlatformSettings, site=console)
-class PlatformSettingsPage(Page):
-    """The one row; what is left empty has the product's own value."""
+class PlatformSettingsPage(SettingsPage):
+    """The one row; a choice that is left empty has the product's own value."""
 
     fieldsets = SETTINGS_FIELDSETS
 
@@ -27,6 +28,11 @@ class PlatformSettingsPage(Page):
         if db_field.name == "provider_account":
             kwargs["queryset"] = ProviderAccount.all_tenants.filter(tenant=None)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def explain_empty(self, field: forms.Field) -> None:
+        # Nothing is inherited here, so empty can mean empty.
+        if isinstance(field, forms.CharField):
+            field.empty_value = ""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -137,6 +137,22 @@ class ReadOnly:
         return False
 
 
+class SettingsPage(Page):
+    """Settings of a level; an empty field is inherited."""
+
+    may_be_empty = ("transcription_model", "transcription_language", "instructions")
+    """Fields in which empty is a value too; it can be given in the portal."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name in self.may_be_empty and field is not None:
+            self.explain_empty(field)
+        return field
+
+    def explain_empty(self, field: forms.Field) -> None:
+        field.help_text = _("Empty: inherited.")
+
+
 SETTINGS_FIELDSETS: Final[list[Any]] = [
     (_("Provider"), {"fields": ["provider_account", "dialect", "model", "audio_format"]}),
     (_("Speech"), {"fields": ["language", "voice", "speed", "greetings", "apologies"]}),

@@ -7,7 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tenants.console.site import SETTINGS_FIELDSETS, Page, Rows, console
+from tenants.console.site import SETTINGS_FIELDSETS, Page, Rows, SettingsPage, console
 from tenants.models import Member, Tenant, TenantSettings
 from tenants.models.call import OPEN_STATES
 
@@ -38,7 +38,7 @@ class TenantPage(Page):
 
 
 @admin.register(TenantSettings, site=console)
-class TenantSettingsPage(Page):
+class TenantSettingsPage(SettingsPage):
     list_display = ["tenant", "provider_account", "model", "voice"]
     list_select_related = ["tenant", "provider_account"]
     search_fields = ["tenant__name"]

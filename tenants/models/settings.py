@@ -83,13 +83,13 @@ class SettingsFields(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
     )
     prefix_padding_ms = models.PositiveIntegerField(
-        _("prefix padding"), null=True, blank=True, validators=[MaxValueValidator(5000)]
+        _("prefix padding, ms"), null=True, blank=True, validators=[MaxValueValidator(5000)]
     )
     silence_duration_ms = models.PositiveIntegerField(
-        _("silence"), null=True, blank=True, validators=[MaxValueValidator(10_000)]
+        _("silence, ms"), null=True, blank=True, validators=[MaxValueValidator(10_000)]
     )
     idle_timeout_ms = models.PositiveIntegerField(
-        _("idle timeout"),
+        _("idle timeout, ms"),
         null=True,
         blank=True,
         validators=[validators.validate_idle_timeout],
@@ -100,7 +100,7 @@ class SettingsFields(models.Model):
     )
     interrupt = models.BooleanField(_("caller may interrupt"), null=True, blank=True)
     greeting_guard_ms = models.PositiveIntegerField(
-        _("greeting guard"),
+        _("greeting guard, ms"),
         null=True,
         blank=True,
         validators=[MaxValueValidator(10_000)],

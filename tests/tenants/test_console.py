@@ -21,6 +21,7 @@ from tenants.models import (
     PlatformSettings,
     ProviderAccount,
     Tenant,
+    TenantSettings,
     User,
     Worker,
 )
@@ -196,6 +197,26 @@ def test_platform_settings_are_one_page(operator: Client):
     operator.post(page("platformsettings_change", 1), {**known, "speed": "1.1"})
     row = PlatformSettings.objects.get()
     assert (row.voice, row.greetings, row.apologies) == ("cedar", {"en": "Hi"}, None)
+
+
+def test_the_platform_may_switch_transcription_off(operator: Client):
+    form = operator.get(page("platformsettings_changelist"), follow=True)
+    fields = form.context["adminform"].form.initial
+    known = {name: value for name, value in fields.items() if value is not None}
+    texts = {"greetings": "null", "apologies": "null", "transcription_model": ""}
+    operator.post(page("platformsettings_change", 1), {**known, **texts})
+    assert PlatformSettings.objects.get().transcription_model == ""
+
+
+def test_an_empty_field_of_a_tenant_is_inherited(operator: Client, acme: Tenant):
+    operator.post(page("tenantsettings_add"), {"tenant": acme.pk, "voice": "cedar"})
+    row = TenantSettings.all_tenants.get()
+    assert (row.voice, row.model, row.transcription_model, row.greetings) == (
+        "cedar",
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_worker_is_made_and_its_token_shown_once(operator: Client):
