@@ -120,7 +120,7 @@ def render_page(
 
 def _others(request: TenantRequest) -> tuple[OtherTenant, ...]:
     memberships = (
-        Member.all_tenants.filter(user=request.user, tenant__is_active=True)
+        Member.all_tenants.filter(user=request.user)
         .exclude(tenant=request.tenant)
         .select_related("tenant")
         .order_by("tenant__name")

@@ -21,9 +21,9 @@ A_YEAR = 365 * 24 * 3600
 def home(request: Any) -> HttpResponse:
     """The person's first tenant; the console for the operator's people without one."""
     member = (
-        Member.all_tenants.filter(user=request.user, tenant__is_active=True)
+        Member.all_tenants.filter(user=request.user)
         .select_related("tenant")
-        .order_by("tenant__name")
+        .order_by("-tenant__is_active", "tenant__name")
         .first()
     )
     if member:

@@ -1,0 +1,222 @@
+"""Start, Live, the list of calls and a call's own page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.test import Client
+from django.utils import timezone
+
+from tenants.models import Agent, Call, CallProblem, Number, ProviderAccount, Tenant, User, Worker
+from tenants.services.live import worker_group
+from tests.portal.conftest import address, say
+
+
+def shown(browser: Client, name: str, **arguments: Any) -> str:
+    answer = browser.get(address(name, **arguments))
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+def test_the_first_day_is_a_checklist_that_ticks_itself(
+    acme: Tenant, alice: User, browse: Callable[[User], Client]
+) -> None:
+    page = shown(browse(alice), "start")
+    assert page.count('<li class="done">') == 0
+    assert "Store the key of your AI provider" in page
+
+    account = ProviderAccount(tenant=acme, name="Main")
+    account.set_secret("sk-0123456789abcdef")
+    account.save()
+    assert shown(browse(alice), "start").count('<li class="done">') == 1
+
+
+def test_the_checklist_is_gone_once_a_call_was_answered(
+    call: Call, alice: User, browse: Callable[[User], Client]
+) -> None:
+    assert "First steps" not in shown(browse(alice), "start")
+
+
+def test_start_counts_today(
+    make_call: Callable[..., Call], call: Call, alice: User, browse: Callable[[User], Client]
+) -> None:
+    make_call(state="running")
+    now = timezone.now()
+    make_call(
+        state="refused",
+        refusal_reason="tenant_limit",
+        end_cause="",
+        answered_at=None,
+        started_at=now,
+        ended_at=now,
+    )
+    make_call(started_at=now - timedelta(days=2))
+    page = shown(browse(alice), "start")
+    assert 'id="running-count" class="running-count" data-count="1"' in page
+    assert "1 refused" in page
+    assert "780 ms" in page  # the one turn that was measured: 6780 - 6000
+    assert "1 call heard the busy tone today: 10 calls at once are allowed." in page
+
+
+def test_start_says_what_needs_attention(
+    acme: Tenant,
+    agent: Agent,
+    account: ProviderAccount,
+    alice: User,
+    browse: Callable[[User], Client],
+) -> None:
+    Number.all_tenants.create(tenant=acme, number="200", agent=agent)
+    account.check_state, account.check_kind = "failed", "key_refused"
+    account.save()
+    page = shown(browse(alice), "start")
+    assert "The check of “Main” failed: The provider refused the key." in page
+    assert "“Reception” was never published: calls to its numbers are refused." in page
+    assert "No media worker is connected: nobody answers the phone." in page
+
+
+def test_trouble_in_calls_is_news_until_a_check_goes_well(
+    account: ProviderAccount, alice: User, browse: Callable[[User], Client]
+) -> None:
+    account.last_problem_kind, account.last_problem_at = "quota", timezone.now()
+    account.save()
+    assert "The credit at the provider is used up." in shown(browse(alice), "start")
+    account.check_state, account.checked_at = "ok", timezone.now()
+    account.save()
+    assert "The credit at the provider is used up." not in shown(browse(alice), "start")
+
+
+def test_live_shows_the_calls_that_run_and_no_other(
+    call: Call, running: Call, victor: User, browse: Callable[[User], Client]
+) -> None:
+    page = shown(browse(victor), "live")
+    assert f'data-call="{running.public_id}"' in page
+    assert f'data-call="{call.public_id}"' not in page
+    assert "Front desk (100)" in page
+
+
+def test_the_list_is_paged_and_can_be_narrowed(
+    make_call: Callable[..., Call], alice: User, browse: Callable[[User], Client]
+) -> None:
+    for _ in range(51):
+        make_call()
+    make_call(calling="+49555000", calling_name="", end_cause="provider_failed")
+    browser = browse(alice)
+    first = browser.get(address("calls")).content.decode()
+    assert "52" in first
+    assert first.count("<tr data-call") == 50
+    assert browser.get(address("calls") + "?page=2").content.decode().count("<tr data-call") == 2
+    found = browser.get(address("calls") + "?q=555000").content.decode()
+    assert found.count("<tr data-call") == 1
+    failed = browser.get(address("calls") + "?outcome=failed").content.decode()
+    assert failed.count("<tr data-call") == 1
+    assert "No call matches" in browser.get(address("calls") + "?q=nobody").content.decode()
+    # A value that does not exist narrows nothing and breaks nothing.
+    odd = browser.get(address("calls") + "?agent=nonsense&outcome=odd&page=x").content.decode()
+    assert odd.count("<tr data-call") == 50
+
+
+def test_a_list_of_calls_costs_the_same_however_long_it_is(
+    make_call: Callable[..., Call],
+    alice: User,
+    browse: Callable[[User], Client],
+    django_assert_max_num_queries: Any,
+) -> None:
+    for _ in range(30):
+        make_call()
+    browser = browse(alice)
+    with django_assert_max_num_queries(12):
+        browser.get(address("calls"))
+
+
+def test_a_calls_page_tells_the_whole_story(
+    call: Call, victor: User, browse: Callable[[User], Client]
+) -> None:
+    call.sip_status, call.codec, call.session_id = 200, "PCMU/8000", "sess_1"
+    call.save()
+    CallProblem.all_tenants.create(
+        tenant=call.tenant, call=call, kind="rate_limit", code="rate_limit_exceeded", offset_ms=500
+    )
+    page = shown(browse(victor), "call", call_id=call.public_id)
+    assert 'id="call-state" data-state="ended"' in page
+    assert "The agent connected the caller to somebody else." in page
+    assert 'data-speaker="caller" data-item="item_2" data-final="true"' in page
+    assert "heard until here" in page
+    assert '<s class="cut" data-cut>you to sales now.</s>' in page
+    assert 'data-tool="transfer_call" data-state="succeeded"' in page
+    assert "Transfer to sales" in page
+    assert "780 ms" in page
+    assert "The provider allows no more requests at the moment." in page
+    assert "rate_limit_exceeded" in page
+    assert "PCMU/8000" in page
+    order = [page.index(f'data-item="item_{n}"') for n in (1, 2, 3)]
+    assert order == sorted(order)
+    assert "End call" not in page
+
+
+def test_words_of_a_caller_are_text_not_markup(
+    call: Call, alice: User, browse: Callable[[User], Client]
+) -> None:
+    say(call, "item_9", 90, "caller", "<script>alert(1)</script>")
+    call.calling_name = "<b>Bobby</b>"
+    call.save()
+    for name, arguments in (("call", {"call_id": call.public_id}), ("calls", {}), ("start", {})):
+        page = shown(browse(alice), name, **arguments)
+        assert "<script>alert" not in page
+        assert "<b>Bobby" not in page
+
+
+def test_a_refused_call_says_why(
+    make_call: Callable[..., Call], alice: User, browse: Callable[[User], Client]
+) -> None:
+    now = timezone.now()
+    refused = make_call(
+        state="refused",
+        refusal_reason="no_provider_account",
+        end_cause="",
+        answered_at=None,
+        ended_at=now,
+        revision=None,
+        sip_status=480,
+    )
+    page = shown(browse(alice), "call", call_id=refused.public_id)
+    assert "No AI provider account is chosen for the agent, or it has no key." in page
+    assert "SIP status 480" in page
+
+
+@pytest.mark.parametrize(("person", "may"), [("erin", True), ("victor", False)])
+def test_editors_can_end_a_running_call(
+    person: str,
+    may: bool,
+    running: Call,
+    browse: Callable[[User], Client],
+    request: pytest.FixtureRequest,
+) -> None:
+    page = shown(browse(request.getfixturevalue(person)), "call", call_id=running.public_id)
+    assert ('id="hang-up"' in page) is may
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_ending_a_call_sends_the_worker_its_command(
+    running: Call, worker: Worker, erin: User, browse: Callable[[User], Client]
+) -> None:
+    await Worker.objects.filter(pk=worker.pk).aupdate(connected=True)
+    layer: Any = get_channel_layer()
+    await layer.group_add(worker_group(worker), "specific.test!worker")
+    url = address("call_hang_up", call_id=running.public_id)
+    answer = await sync_to_async(lambda: browse(erin).post(url))()
+    assert answer.status_code == 302
+    command = await layer.receive("specific.test!worker")
+    assert "call.hang_up" in command["frame"]
+    assert str(running.public_id) in command["frame"]
+
+
+def test_ending_a_call_that_is_over_says_so(
+    call: Call, erin: User, browse: Callable[[User], Client]
+) -> None:
+    answer = browse(erin).post(address("call_hang_up", call_id=call.public_id), follow=True)
+    assert "The call is over already" in answer.content.decode()

@@ -1,0 +1,99 @@
+"""German is complete: every message has words, and the compiled file is fresh."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from tenants.models import Call, Number, ProviderAccount, User
+from tests.portal.addresses import PAGES, url_of
+
+FOLDER = Path(settings.BASE_DIR) / "locale/de/LC_MESSAGES"
+ROOT = Path(settings.BASE_DIR)
+LITERALS = re.compile(
+    r"""(?:gettext|gettext_lazy|_)\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)"""
+    r"""|{%\s*translate\s+("(?:[^"\\]|\\.)*"|'[^']*')"""
+)
+
+
+def entries() -> list[tuple[str, list[str]]]:
+    """Message and translations of every entry of the .po file."""
+    found = []
+    for block in (FOLDER / "django.po").read_text(encoding="utf-8").split("\n\n"):
+        texts = re.findall(r'^(msgid|msgstr(?:\[\d\])?) ((?:".*"\n?)+)', block, re.MULTILINE)
+        joined = [
+            (key, "".join(ast.literal_eval(line) for line in text.strip().splitlines()))
+            for key, text in texts
+        ]
+        if joined and joined[0][1]:
+            found.append((joined[0][1], [text for key, text in joined if key != "msgid"]))
+    return found
+
+
+def test_every_message_has_german_words() -> None:
+    text = (FOLDER / "django.po").read_text(encoding="utf-8")
+    assert "fuzzy" not in text
+    assert [message for message, german in entries() if not all(german)] == []
+
+
+def test_placeholders_are_the_same() -> None:
+    for message, translations in entries():
+        wanted = set(re.findall(r"%\((\w+)\)", message))
+        for german in translations:
+            assert set(re.findall(r"%\((\w+)\)", german)) == wanted, message
+
+
+def test_the_compiled_file_says_what_the_source_says() -> None:
+    with (FOLDER / "django.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    catalog: dict[Any, str] = compiled._catalog  # type: ignore[attr-defined]
+    words = set(catalog.values())
+    for message, translations in entries():
+        assert set(translations) <= words, message
+
+
+def test_every_message_of_the_code_is_in_the_catalog() -> None:
+    """What makemessages would find, without its tools."""
+    known = {message for message, _german in entries()}
+    folders = [ROOT / "tenants", ROOT / "pbxai", ROOT / "templates"]
+    files = [path for folder in folders for path in folder.rglob("*.[ph][yt]*")]
+    missing = []
+    for path in files:
+        for python, template in LITERALS.findall(path.read_text(encoding="utf-8")):
+            message = ast.literal_eval(f"({python})") if python else ast.literal_eval(template)
+            if message and message not in known:
+                missing.append((path.name, message))
+    assert missing == []
+
+
+@pytest.fixture
+def german(alice: User, browse: Callable[[User], Client]) -> Client:
+    User.objects.filter(pk=alice.pk).update(language="de")
+    return browse(alice)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.get], ids=lambda p: p.name)
+def test_every_page_speaks_german(
+    page: Any, german: Client, call: Call, number: Number, account: ProviderAccount
+) -> None:
+    things = {
+        "call_id": call.public_id,
+        "agent_id": call.agent.public_id,
+        "number": 1,
+        "number_id": number.public_id,
+        "account_id": account.public_id,
+    }
+    text = german.get(url_of(page, things), follow=True).content.decode()
+    assert '<html lang="de"' in text
+    for word in ("Einstellungen", "Nummern", "Agenten", "Anrufe"):
+        assert word in text
+    for english in (">Settings<", ">Calls<", ">Numbers<", ">Cancel<", ">Save", "Inherited:"):
+        assert english not in text
