@@ -1,9 +1,10 @@
 """A real endpoint in the test process, real phones in processes of their own, free ports."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import pytest
@@ -18,25 +19,21 @@ SECONDS = 10.0
 
 
 def free_port(count: int = 2) -> int:
-    """First of `count` ports in a row that are free for UDP and TCP on loopback."""
+    """First of `count` ports in a row that are free for UDP and TCP on loopback.
+
+    Below the ephemeral range, where another process's outgoing connection could take one meanwhile.
+    """
     while True:
-        sockets = []
-        try:
-            probe = socket.create_server(("127.0.0.1", 0))
-            sockets.append(probe)
-            first = probe.getsockname()[1]
-            for port in range(first, first + count):
-                if port != first:
-                    sockets.append(socket.create_server(("127.0.0.1", port)))
-                udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                sockets.append(udp)
-                udp.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-        finally:
-            for each in sockets:
-                each.close()
+        first = random.randrange(10_000, 30_000)
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                        probe = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                        probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
 
 
 class Taken:

@@ -176,7 +176,7 @@ async def test_listening_on_all_addresses_names_one_that_can_be_reached():
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("given", "complaint"),
     [
         ({"port": 70000}, "port"),
         ({"max_calls": 0}, "max_calls"),
@@ -184,9 +184,9 @@ async def test_listening_on_all_addresses_names_one_that_can_be_reached():
         ({"tls_port": 5061}, "certificate"),
     ],
 )
-def test_settings_that_make_no_sense(settings, complaint):
+def test_settings_that_make_no_sense(given, complaint):
     with pytest.raises(SipError, match=complaint):
-        SipConfig(**settings)
+        SipConfig(**given)
 
 
 async def test_a_port_is_looked_for_when_none_is_given():
