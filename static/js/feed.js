@@ -11,6 +11,7 @@ import { refreshTimes } from "./times.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15000;
+const LINES_KEPT = 5;
 const GONE = [4401, 4403, 4404];
 
 export function startFeed() {
@@ -81,7 +82,10 @@ function place({ id, html, into, position }) {
 function announce(fresh, old) {
   const voice = document.getElementById("transcript-voice");
   if (!voice || fresh.dataset.final !== "true" || old?.dataset.final === "true") return;
-  voice.textContent = fresh.dataset.spoken;
+  const line = document.createElement("p");
+  line.textContent = fresh.dataset.spoken;
+  voice.append(line);
+  if (voice.children.length > LINES_KEPT) voice.firstElementChild.remove();
 }
 
 // The transcript's end, if the reader is there and wants to stay there.

@@ -4,7 +4,8 @@ A message is JSON: `parts` to put on the page, `removed` ids, and with a snapsho
 that a list still has (static/js/feed.js). The rows are loaded under the viewer's own rights each
 time, so a person who lost a membership or signed out hears no more.
 
-Close codes: 4401 not signed in, 4404 no such tenant or call, or not the viewer's.
+Close codes: 4401 not signed in, 4404 no such tenant or call, or not the viewer's, 4503 the database
+is down, come again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils import timezone, translation
 from django_scopes import scope
@@ -36,6 +38,7 @@ from tenants.services.live import call_group, tenant_group
 
 SIGNED_OUT: Final = 4401
 NOT_FOUND: Final = 4404
+TRY_AGAIN: Final = 4503
 GATHER_SECONDS: Final = 0.1
 """Changes that come within this time go out together."""
 
@@ -124,8 +127,8 @@ class Feed(AsyncWebsocketConsumer):
 
     def _as_viewer_sync(self, act: Callable[[Tenant], Any]) -> Any:
         """Run `act` with the viewer's rights, words and clock. Raises Refused."""
-        user = self._user()
         try:
+            user = self._user()
             tenant, _member = get_tenant(user, self.slug)
             with ExitStack() as stack:
                 stack.enter_context(scope(tenant=tenant))
@@ -134,6 +137,8 @@ class Feed(AsyncWebsocketConsumer):
                 return act(tenant)
         except (Http404, PermissionDenied):
             raise Refused(NOT_FOUND) from None
+        except (OperationalError, InterfaceError):
+            raise Refused(TRY_AGAIN) from None
 
     def _user(self) -> User:
         """The person as the database has them now; a session that is gone is signed out."""

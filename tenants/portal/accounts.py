@@ -5,6 +5,7 @@ A key goes in and never comes out: pages show its last four characters and its f
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import RestrictedError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -75,8 +77,21 @@ def find_account(account_id: UUID) -> ProviderAccount:
     return get_object_or_404(ProviderAccount.objects.select_related("tenant"), public_id=account_id)
 
 
+def _is_overdue(account: ProviderAccount) -> bool:
+    since = account.check_requested_at
+    return (
+        account.check_state == CheckState.PENDING
+        and since is not None
+        and timezone.now() - since > timedelta(seconds=service.CHECK_SECONDS)
+    )
+
+
 def check_view(account: ProviderAccount) -> dict[str, Any]:
     """What is known of the key, in words; context of components/account_check.html."""
+    if _is_overdue(account):
+        # The jobs will say so in the row; a page must not wait for them.
+        account.check_state = CheckState.FAILED
+        account.check_message = _("The media worker did not answer in time.")
     failed = account.check_state == CheckState.FAILED
     text = remedy = small = ""
     if failed and account.check_kind:

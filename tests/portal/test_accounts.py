@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.test import Client
+from django.utils import timezone
 
 from media_worker import contract
 from tenants.models import AuditEntry, ProviderAccount, TenantSettings, User, Worker
@@ -145,6 +147,18 @@ def test_a_check_that_goes_well_says_so(
     part = check_part(browser, account)
     assert 'data-check="ok"' in part
     assert "The key works: the provider opened a session and took the settings." in part
+
+
+def test_a_check_that_nobody_answers_does_not_wait_for_ever(
+    account: ProviderAccount, bob: User, browse: Callable[[User], Client]
+) -> None:
+    account.check_state = "pending"
+    account.check_requested_at = timezone.now() - timedelta(minutes=2)
+    account.save()
+    part = check_part(browse(bob), account)
+    assert "The media worker did not answer in time." in part
+    assert "hx-get" not in part
+    assert "disabled" not in part
 
 
 def test_a_check_without_a_worker_says_so_at_once(

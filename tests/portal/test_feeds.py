@@ -11,9 +11,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 
 from pbxai.asgi import application
+from tenants.live import parts
 from tenants.models import Call, Member, ToolCall, User
 from tenants.services import live
 from tests.portal.conftest import say, talk
@@ -247,11 +250,23 @@ async def test_a_membership_that_ends_closes_the_feed(
     assert await feed.receive_output(timeout=5) == {"type": "websocket.close", "code": 4404}
 
 
+async def test_a_database_that_fails_closes_the_feed_for_a_new_start(
+    victor: User, running: Call, socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, _connected, _code = await socket(victor, call_path(running))
+    await message(feed)
+
+    def fails(*_args: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(parts, "call_parts", fails)
+    await tell_call_changed(running)
+    assert await feed.receive_output(timeout=5) == {"type": "websocket.close", "code": 4503}
+
+
 async def test_signing_out_closes_the_feed(
     victor: User, running: Call, browse: Callable[[User], Client], socket: Socket
 ) -> None:
-    from django.contrib.sessions.models import Session
-
     feed, _connected, _code = await socket(victor, calls_path())
     await message(feed)
     await sync_to_async(Session.objects.all().delete)()
