@@ -97,7 +97,8 @@ class Conversation:
                 param="item_id",
             )
         part = item.content[content_index] if content_index < len(item.content) else {}
-        if item.role != "assistant" or part.get("type") != "output_audio":
+        is_audio = part.get("type") == "output_audio" or item.status == "in_progress"
+        if item.role != "assistant" or not is_audio:
             raise ClientError(
                 "Only model output audio messages can be truncated.",
                 code="invalid_value",

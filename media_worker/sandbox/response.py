@@ -43,9 +43,13 @@ class Plan:
 class Session(Protocol):
     """What a response needs of its session."""
 
-    voice: Voice
-    pace: float
-    """So many times faster than real time."""
+    @property
+    def voice(self) -> Voice: ...
+
+    @property
+    def pace(self) -> float:
+        """So many times faster than real time."""
+        ...
 
     def emit(self, type_: str, **members: Any) -> None: ...
 

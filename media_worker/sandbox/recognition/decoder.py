@@ -56,6 +56,8 @@ MEANS_PLAIN: Final = (
     "48.1082,32.4599,-40.3106,39.2454,-23.1506,-4.06637,16.8983,-14.3249,23.4201,-14.802,"
     "0.892347,10.5418,-13.5454"
 )
+LEAST_LEVEL: Final = 30.0
+"""RMS of a frame that can be speech, of 32768."""
 _FRAME: Final = RATE // 100
 _EDGE_MS: Final = 150
 _SILENCES: Final = "<s> SIL\n</s> SIL\n<sil> SIL\n"
@@ -154,14 +156,16 @@ def _decode(decoder: Decoder, search: str, samples: Samples, means: str) -> tupl
 
 
 def _trimmed(samples: Samples) -> Samples:
-    """Without the silence at both ends but 150 ms; empty when nothing stands out."""
+    """With 150 ms of its own silence at both ends, or of none; empty when nothing stands out."""
     frames = samples[: samples.size // _FRAME * _FRAME].reshape(-1, _FRAME)
     levels = np.sqrt(np.mean(frames * frames, axis=1)) if frames.size else np.zeros(0)
-    if not levels.size or levels.max() < 30:
+    if not levels.size or levels.max() < LEAST_LEVEL:
         return np.zeros(0, np.float32)
-    loud = np.nonzero(levels > max(float(levels.max()) * 0.03, 30.0))[0]
+    loud = np.nonzero(levels > max(float(levels.max()) * 0.03, LEAST_LEVEL))[0]
     edge = RATE * _EDGE_MS // 1000
-    return samples[max(0, loud[0] * _FRAME - edge) : (loud[-1] + 1) * _FRAME + edge]
+    silence = np.zeros(edge, np.float32)  # words that begin at once are else not found
+    begin, end = loud[0] * _FRAME, (loud[-1] + 1) * _FRAME
+    return np.concatenate((silence, samples, silence))[begin : end + 2 * edge]
 
 
 def _wide(samples: Samples, mirror: float) -> Samples:

@@ -83,8 +83,8 @@ public <utterance> = [ <opening> ] <request> [ <polite> ] | <small> ;
 _SHORT: Final = (
     *("hello", "hi", "yes", "no", "okay", "sure", "stop", "wait", "pardon", "thanks", "thank you"),
     *("goodbye", "bye", "bye bye", "good morning", "who are you", "how are you", "yes please"),
-    *("no thank you", "no thanks", "hold on", "i need help", "hang up"),
+    *("no thank you", "no thanks", "hold on", "i need help"),
 )
 SHORT_JSGF: Final = f"#JSGF V1.0;\ngrammar short;\npublic <utterance> = {' | '.join(_SHORT)} ;\n"
-"""For very short utterances, where the large grammar loses its way. It has no name to connect to:
-nobody is transferred for a cough."""
+"""For very short utterances, where the large grammar loses its way. It has no name to connect to
+and no request to hang up: nothing is done for a cough."""
