@@ -8,15 +8,12 @@ and never the worker.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
-import resource
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
@@ -44,6 +41,7 @@ from media_worker.control.link import Link
 from media_worker.control.outbox import Outbox, OutboxError
 from media_worker.conversation.conversation import Conversation
 from media_worker.conversation.ticker import Ticker
+from media_worker.host import HostError, only_one, raise_file_limit
 from media_worker.realtime.check import check_account
 from media_worker.realtime.dialects import new_session
 from media_worker.realtime.session import RealtimeSession
@@ -98,25 +96,31 @@ class Worker:
     async def run(self) -> None:
         """Raises WorkerError when it cannot start."""
         self._watch_signals()
-        with _only_one(self._config.folder / "lock"):
-            await self._start()
-            linking = asyncio.create_task(self._link.run(), name="link")
-            linking.add_done_callback(self._on_link_ended)
-            try:
-                await self._stop_asked.wait()
-                await self._drain()
-            finally:
-                await self._end(linking)
+        try:
+            with only_one(self._config.folder / "lock"):
+                await self._run()
+        except HostError as error:
+            raise WorkerError(str(error)) from None
 
     def stop(self) -> None:
         """Take no more calls and end when the last one is over; a second time: at once."""
         (self._stop_now if self._stop_asked.is_set() else self._stop_asked).set()
 
+    async def _run(self) -> None:
+        await self._start()
+        linking = asyncio.create_task(self._link.run(), name="link")
+        linking.add_done_callback(self._on_link_ended)
+        try:
+            await self._stop_asked.wait()
+            await self._drain()
+        finally:
+            await self._end(linking)
+
     # --- start -----------------------------------------------------------------------------------
 
     async def _start(self) -> None:
         config = self._config
-        _raise_file_limit()
+        raise_file_limit()
         try:
             self._outbox = Outbox(config.folder / "outbox.sqlite3")
         except (OutboxError, OSError) as error:
@@ -401,30 +405,3 @@ def _session_maker(plan: CallPlan) -> Callable[[str], RealtimeSession]:
         return new_session(plan.provider, settings, plan.tools, language=plan.language)
 
     return make
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold the data folder: two workers must not write into one outbox."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("a")
-    except OSError as error:
-        raise WorkerError(f"The data folder cannot be used: {error}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WorkerError(
-                f"Another media worker runs with the data in {path.parent.parent}."
-                " Stop it, or give this one its own PBXAI_DATA."
-            ) from None
-        yield
-
-
-def _raise_file_limit() -> None:
-    """Four sockets a call and more; the soft limit of many systems is 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
