@@ -14,7 +14,10 @@ PHONE_RATE = 8000
 
 @cache
 def spoken(text: str, language: str = "en") -> bytes:
-    """PCM at 8000 Hz of somebody who says this."""
+    """PCM at 8000 Hz of somebody who says this.
+
+    Rendered before a call begins: it takes a second, in which a phone of this process is mute.
+    """
     return speech.render(text, language, PHONE_RATE)
 
 

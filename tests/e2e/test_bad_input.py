@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 
 from media_worker import contract
 from tenants.models import Call, ProviderAccount, Worker
-from tenants.services.workers import create_worker, renew_token
+from tenants.services.workers import create_worker, give_token
 from tests.e2e.stack import ROOT, RunningStack, free_port, free_sip_port
 from tests.e2e.world import World, eventually
 from tests.support.raw_phone import RawPhone
@@ -61,18 +62,18 @@ async def test_a_tenants_limit_is_486(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misbehave", "key", "kind"),
+    ("misbehave", "key", "dialect", "kind"),
     [
-        ("", "wrong-key", "key_refused"),
-        ("quota", "sandbox-test", "quota"),
-        ("beta_disabled", "sandbox-test", "dialect_refused"),
-        ("reject_update", "sandbox-test", "settings_refused"),
+        ("", "wrong-key", "openai", "key_refused"),
+        ("quota", "sandbox-test", "openai", "quota"),
+        ("beta_disabled", "sandbox-test", "openai-beta", "dialect_refused"),
+        ("reject_update", "sandbox-test", "openai", "settings_refused"),
     ],
 )
 async def test_a_provider_that_refuses_is_told_to_caller_tenant_and_record(
-    world: World, misbehave: str, key: str, kind: str
+    world: World, misbehave: str, key: str, dialect: str, kind: str
 ) -> None:
-    house = world.house(misbehave=misbehave, key=key)
+    house = world.house(misbehave=misbehave, key=key, dialect=dialect)
     async with RawPhone(server_of(house.stack)) as phone:
         assert (await phone.call(house.number.number)).status == 200
         await phone.speech(packets=25)
@@ -105,8 +106,9 @@ async def test_malformed_link_frames_are_rejected_and_the_link_lives(
     worker, token = create_worker(name=f"test-{free_port()}")
     address = stack.web.replace("http://", "ws://") + contract.LINK_PATH
     headers = {"Authorization": f"Bearer {token}"}
+    stream = str(uuid.uuid4())
     hello = contract.Hello(
-        stream="s1", boot_id="b1", host="here", version="1", sip_build="none", capacity=0
+        stream=stream, boot_id="b1", host="here", version="1", sip_build="none", capacity=0
     )
     async with connect(address, additional_headers=headers) as link:
         await link.send(contract.encode(hello).decode())
@@ -115,8 +117,10 @@ async def test_malformed_link_frames_are_rejected_and_the_link_lives(
             await link.send(frame)
             assert isinstance(contract.decode_down(await link.recv()), contract.Rejected)
         started = contract.Record(seq=1, at=1.0, event=contract.WorkerStarted(boot_id="b1"))
-        await link.send(contract.encode(contract.Events(stream="s1", records=(started,))).decode())
-        assert contract.decode_down(await link.recv()) == contract.Ack(stream="s1", seq=1)
+        await link.send(
+            contract.encode(contract.Events(stream=stream, records=(started,))).decode()
+        )
+        assert contract.decode_down(await link.recv()) == contract.Ack(stream=stream, seq=1)
     assert Worker.objects.get(pk=worker.pk).rejected_frames == 4
 
 
@@ -181,7 +185,7 @@ async def test_calls_at_a_worker_with_a_wrong_token_are_refused_and_recorded_lat
         phone, status, retry_after = await dial_until_answered(port, house.number.number)
         assert (status, retry_after) == (503, "5")
     assert not Call.all_tenants.filter(sip_call_id=phone.call_id).exists()
-    with another_worker(stack, tmp_path, renew_token(worker=worker), port):
+    with another_worker(stack, tmp_path, give_token(worker=worker), port):
         record = await eventually(
             lambda: Call.all_tenants.filter(sip_call_id=phone.call_id).first(),
             why="the record of the refused call",

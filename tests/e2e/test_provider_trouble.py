@@ -9,6 +9,8 @@ from tests.e2e.people import spoken
 from tests.e2e.world import House, World, eventually
 from tests.support.raw_phone import RawPhone
 
+QUESTION = spoken("what are your opening hours")
+
 
 def server_of(house: House) -> tuple[str, int]:
     return ("127.0.0.1", house.stack.sip_port)
@@ -46,7 +48,7 @@ async def test_a_session_that_dies_is_replaced_or_apologised_for(
             lambda: kind in [problem.kind for problem in world.problems(record)],
             why=f"a problem {kind}",
         )
-        phone.say(spoken("what are your opening hours"))
+        phone.say(QUESTION)
         await phone.speech(since=phone.packets[-1].at, packets=20, seconds=30)
         if not any(request.startswith("BYE") for request in phone.requests):
             await phone.hang_up()

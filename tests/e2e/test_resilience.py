@@ -14,6 +14,8 @@ from tests.e2e.test_run import processes_of
 from tests.e2e.world import World, eventually
 from tests.support.raw_phone import RawPhone
 
+QUESTION = spoken("what are your opening hours")
+
 
 def pid_of(stack: RunningStack, name: str) -> int:
     """The process that supervisord started last for this part."""
@@ -45,7 +47,7 @@ async def test_a_restart_of_the_web_side_loses_nothing_of_a_running_call(
         await house.call()
         os.kill(pid_of(stack, "web"), signal.SIGKILL)
         await phone.silence()
-        phone.say(spoken("what are your opening hours"))
+        phone.say(QUESTION)
         await phone.speech(since=(await phone.silence()))
         await phone.silence()
         await phone.hang_up()
