@@ -25,11 +25,11 @@ check: $(VENV)/.test ## Lint, format, types, walls between the rooms, migrations
 	@scripts/check
 
 unit: $(VENV)/.test ## The tests of the single rooms
-	$(BIN)/pytest tests --ignore=tests/e2e -q
+	$(BIN)/pytest tests --ignore=tests/e2e -n 2 --dist loadfile -q
 
 e2e: $(VENV)/.test ## The tests with real calls and a real browser (on the running machine's own loopback)
 	@scripts/system-packages
-	$(BIN)/pytest tests/e2e -q
+	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -q
 
 format: $(VENV)/.test ## Let ruff and djade put the code in order
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

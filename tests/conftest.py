@@ -7,11 +7,12 @@ it acts as a tenant's page would.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 
 from tenants.models import Agent, Member, Number, ProviderAccount, Tenant, User, Worker
 from tenants.models.choices import Role
@@ -31,6 +32,13 @@ def _quick_passwords(request: pytest.FixtureRequest, settings: Any) -> None:
 def _nobody_throttled() -> None:
     """Attempts of other tests to sign in do not count."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A request in German leaves its language behind in the thread."""
+    with translation.override("en"):
+        yield
 
 
 def make_user(email: str, **fields: Any) -> User:

@@ -66,7 +66,11 @@ def test_the_first_key_seals_and_all_open():
         KeyRing.parse(ONE).unseal(turned.seal(KEY, "x"), "x")
 
 
-@pytest.mark.parametrize("text", ["", "one", "one:!!!", "one:c2hvcnQ=", f"{ONE} {ONE}", ":abc"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "one", "one:!!!", "one:c2hvcnQ=", f"{ONE} {ONE}", ":abc"],
+    ids=["empty", "no key", "no base64", "too short", "twice", "no name"],
+)
 def test_a_ring_that_is_none_is_refused(text: str):
     with pytest.raises(ImproperlyConfigured):
         KeyRing.parse(text)

@@ -15,7 +15,7 @@ from tenants.models import AuditEntry, Call, Number, ProviderAccount, User, Work
 from tenants.services import admission, workers
 from tests.tenants.calls import invite
 
-PATHS = [contract.ADMISSION_PATH, contract.CHECK_PATH.format(check_id=uuid.uuid4())]
+PATHS = [contract.ADMISSION_PATH, contract.CHECK_PATH.format(check_id=uuid.UUID(int=1))]
 
 
 @pytest.fixture
