@@ -21,9 +21,10 @@ async def run(address: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with SandboxServer(address, port) as server:
+    server = SandboxServer(address, port)
+    await server.warm_up()  # who finds the port open is answered at once
+    async with server:
         log.info("sandbox provider at %s", server.url)
-        await server.warm_up()
         await stopped.wait()
 
 

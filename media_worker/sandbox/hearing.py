@@ -134,7 +134,7 @@ class Listener:
         if detection is not None:
             threshold = detection.get("threshold", 0.5)
             self._vad.set_mode(1 if threshold < 0.3 else 2 if threshold < 0.7 else 3)
-            self._least_db = -60.0 + 36.0 * threshold
+            self._least_db = least_db(threshold)
             self._hysteresis = Hysteresis(onset_ms=ONSET_MS, silence_ms=_silence_ms(detection))
             self._hysteresis_began_ms = self._clock_ms
 
@@ -157,8 +157,13 @@ class Listener:
         return heard
 
     def _is_speech(self, frame: bytes) -> bool:
-        """A voice, and loud enough for the threshold (0: -60 dBFS, 0.5: -42, 1: -24)."""
+        """A voice, and loud enough for the threshold."""
         return level_db(frame) >= self._least_db and self._vad.is_speech(frame, VAD_RATE)
+
+
+def least_db(threshold: float) -> float:
+    """Level in dBFS that speech must have; a normal voice (-22) passes 0.9 and not 1."""
+    return float(np.interp(threshold, (0.0, 0.5, 0.9, 1.0), (-60.0, -42.0, -25.0, -12.0)))
 
 
 def _silence_ms(detection: dict[str, Any]) -> int:

@@ -113,6 +113,10 @@ class Conversation:
         item.audio_ms = audio_end_ms
         part["transcript"] = ""
 
+    def answered_before(self, answer: Item) -> None:
+        for item in self.items[: self.items.index(answer)]:
+            item.is_answered = True
+
     def called(self, call_id: str) -> Item | None:
         """The function call that an output answers."""
         return next(

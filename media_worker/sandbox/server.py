@@ -75,7 +75,7 @@ class SandboxServer:
 
     async def warm_up(self) -> None:
         """Load the models now rather than with the first words."""
-        await self._recogniser.warm_up()
+        await asyncio.gather(self._recogniser.warm_up(), self._voice.warm_up())
 
     async def stop(self) -> None:
         if self._server is not None:

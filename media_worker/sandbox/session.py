@@ -180,6 +180,8 @@ class Session:
                 param="item.call_id",
             )
         before = self.conversation.add(item, after)
+        if item.role == "assistant":  # history: what came before it was answered by it
+            self.conversation.answered_before(item)
         if pcm:
             item.hearing = self._turns.recognise(pcm)
         self.emit("conversation.item.added", item=item.wire(), previous_item_id=before)

@@ -53,6 +53,10 @@ class Voice:
             for chunk in _chunks(sentence, audio, fmt, is_first=number == 0):
                 yield chunk
 
+    async def warm_up(self) -> None:
+        """Load the English voice, half a second or more."""
+        await self._sentence(("Hello.", "en", 1.0, AudioFormat.PCMU))
+
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 

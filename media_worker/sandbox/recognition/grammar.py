@@ -92,6 +92,6 @@ def _forms(name: str, description: str) -> tuple[str, ...]:
         words = plain_words(piece)
         while len(words) > 1 and (words[0] in ("the", "our") or _UNIT.match(words[-1])):
             words = words[1:] if words[0] in ("the", "our") else words[:-1]
-        if 0 < len(words) <= _MAX_WORDS_IN_FORM and all(pronounce(word) for word in words):
+        if 0 < len(words) <= _MAX_WORDS_IN_FORM:
             forms.append(" ".join(words))
     return tuple(dict.fromkeys(forms))

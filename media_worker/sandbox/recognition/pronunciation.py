@@ -6,6 +6,7 @@ below writes them in the phones of the CMU dictionary, which pocketsphinx's mode
 
 from __future__ import annotations
 
+import re
 import threading
 import unicodedata
 from functools import cache
@@ -19,6 +20,8 @@ _ONE_PHONE_A_SOUND: Final = (
     " w:W z:Z ʒ:ZH ð:DH θ:TH ʤ:JH ʧ:CH x:K"
 )
 _PHONES: Final = dict(pair.split(":") for pair in _ONE_PHONE_A_SOUND.split())
+_ORDINALS: Final = {"1st": "first", "2nd": "second", "3rd": "third", "4th": "fourth"}
+_DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _lock = threading.Lock()
 
 
@@ -28,16 +31,19 @@ def _rules() -> G2P:
 
 
 def plain_words(text: str) -> list[str]:
-    """Lower-case words of letters only: "Müller & Söhne GmbH" -> muller sohne gmbh."""
+    """Lower-case words of letters only: "1st: Müller & Söhne" -> first muller sohne."""
     folded = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
     ascii_only = folded.encode("ascii", "ignore").decode().lower()
+    for ordinal, word in _ORDINALS.items():
+        ascii_only = re.sub(rf"\b{ordinal}(?![a-z0-9])", word, ascii_only)
+    ascii_only = re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit.group())]} ", ascii_only)
     letters = (c if c.isalpha() or c == "'" else " " for c in ascii_only)
     return [word.strip("'") for word in "".join(letters).split() if word.strip("'")]
 
 
 @cache
 def pronounce(word: str) -> str:
-    """Phones of one word, separated by spaces; empty where there is no way to say it."""
+    """Phones of one word of `plain_words`, separated by spaces; spelled where no rule says it."""
     with _lock:
         sounds = _rules()(word)
     phones: list[str] = []
@@ -47,4 +53,6 @@ def pronounce(word: str) -> str:
             continue  # "ɜɹ" is one phone there
         if phone:
             phones.append(phone)
-    return " ".join(phones)
+    if not phones and len(word) > 1:
+        return " ".join(pronounce(letter) for letter in word)
+    return " ".join(phones) or "AH"
