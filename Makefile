@@ -37,7 +37,7 @@ format: $(VENV)/.test ## Let ruff and djade put the code in order
 
 screenshots: $(VENV)/.test ## Take the pictures in docs/ anew from a running demo with a real call
 	@scripts/system-packages
-	$(BIN)/python -m scripts.screenshots
+	$(BIN)/python -m tests.e2e.screenshots
 
 messages: $(VENV)/.test ## Collect and compile the German texts (needs gettext)
 	$(BIN)/python manage.py makemessages -l de --ignore=.venv --ignore=var && $(BIN)/python manage.py compilemessages -l de --ignore=.venv

@@ -15,20 +15,12 @@ from django.db import connections
 from playwright.async_api import Browser, async_playwright
 
 from pbxai.crypto import KeyRingSource
+from tests.e2e.chromium import launch
 from tests.e2e.stack import RunningStack
 from tests.e2e.world import World
 
 # The tests are coroutines and look things up in the database between two awaits.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +53,6 @@ def world(stack: RunningStack, django_db_setup, django_db_blocker) -> Iterator[W
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
-        )
+        browser = await launch(playwright)
         yield browser
         await browser.close()
