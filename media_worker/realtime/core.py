@@ -241,20 +241,28 @@ class SessionCore:
             self._calls.began(item)
         if item.type != "message" or not item.id:
             return []
-        return self._begun(self._items.announced(item.id, event.response_id))
+        return self._begun(self._items.announced(item.id, self._response_of(event)))
 
     def _begun(self, item: AgentItem | None) -> list[SessionEvent]:
         if item is None:
             return []
+        events: list[SessionEvent] = []
+        if self._responses.is_unannounced(item.response_id):
+            events += self._on_response_created(wire.ResponseBody(id=item.response_id))
         self._output(item.response_id).items.append(item.item_id)
-        return [item]
+        return [*events, item]
+
+    def _response_of(
+        self, event: wire.OutputItemAdded | wire.AudioDelta | wire.SpokenDelta | wire.SpokenDone
+    ) -> str:
+        """Some servers leave the response out of what belongs to it."""
+        return event.response_id or self._responses.active or ""
 
     def _output(self, response_id: str) -> _Output:
-        """Some servers leave the response out of their deltas."""
         return self._outputs.setdefault(response_id or self._responses.active or "", _Output())
 
     def _on_audio(self, event: wire.AudioDelta) -> list[SessionEvent]:
-        events = self._begun(self._items.begin(event.item_id, event.response_id))
+        events = self._begun(self._items.begin(event.item_id, self._response_of(event)))
         if not self._items.is_wanted(event.item_id):
             return events
         self._items.received(event.item_id, len(event.delta))
@@ -275,13 +283,13 @@ class SessionCore:
         return [*events, AgentAudioDone(item_id)]
 
     def _on_words(self, event: wire.SpokenDelta) -> list[SessionEvent]:
-        events = self._begun(self._items.begin(event.item_id, event.response_id))
+        events = self._begun(self._items.begin(event.item_id, self._response_of(event)))
         if self._items.is_begun(event.item_id):
             events.append(AgentText(event.item_id, event.delta))
         return events
 
     def _on_words_done(self, event: wire.SpokenDone) -> list[SessionEvent]:
-        events = self._begun(self._items.begin(event.item_id, event.response_id))
+        events = self._begun(self._items.begin(event.item_id, self._response_of(event)))
         if self._items.is_begun(event.item_id) and event.transcript is not None:
             events.append(AgentTextDone(event.item_id, event.transcript))
         return events

@@ -56,7 +56,7 @@ class Items:
 
     def begin(self, item_id: str, response_id: str) -> AgentItem | None:
         """The agent's item, once; None where it has begun or is not wanted any more."""
-        response_id = response_id or self._announced.get(item_id, "")
+        response_id = self._announced.get(item_id) or response_id
         if item_id in self._speech or response_id in self._cut_responses:
             return None
         self._speech[item_id] = _Speech(response_id)

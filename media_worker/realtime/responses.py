@@ -39,6 +39,7 @@ class Responses:
         self._waiting: deque[Ask] = deque()
         self._sent: Ask | None = None
         self._is_sent_created = False
+        self._last_done: str | None = None
 
     @property
     def is_asked(self) -> bool:
@@ -73,7 +74,12 @@ class Responses:
         self.active = response_id
         self.caller_has_turn = False
 
+    def is_unannounced(self, response_id: str) -> bool:
+        """What has come belongs to a response that began without a word; some servers do that."""
+        return self.active is None and (not response_id or response_id != self._last_done)
+
     def done(self, response_id: str) -> None:
+        self._last_done = response_id
         is_unannounced = self.active is None and self.is_asked
         if self.active in (response_id, _UNSEEN) or is_unannounced:
             if self._is_sent_created or is_unannounced:

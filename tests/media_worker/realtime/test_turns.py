@@ -125,6 +125,29 @@ def test_an_item_begins_with_its_first_sound_when_nothing_announced_it(feed: Fee
     ]
 
 
+def test_a_response_begins_with_its_first_item_when_nothing_announced_it(feed: Feed) -> None:
+    feed.session.say(Greeting(language="en", text="Good day."))
+    feed.sent()
+    assert feed.item("a1") == [ResponseStarted("resp_1"), AgentItem("a1", None, "resp_1")]
+    assert feed.audio("a1", AUDIO) == [AgentAudio("a1", PCMU_SPEECH)]
+    feed.session.respond()
+    assert feed.sent() == [], "one response at a time"
+    feed.done()
+    assert feed.sent() == [CREATE]
+
+
+def test_what_comes_late_of_a_finished_response_does_not_begin_it_again(feed: Feed) -> None:
+    feed.created()
+    feed.done(status="cancelled")
+    assert ResponseStarted("resp_1") not in feed.item("a1")
+
+
+def test_events_that_do_not_name_their_response_belong_to_the_one_being_made(feed: Feed) -> None:
+    feed.created()
+    assert feed.item("a1", response_id="") == [AgentItem("a1", None, "resp_1")]
+    assert feed.audio("a2", AUDIO, response_id="")[0] == AgentItem("a2", None, "resp_1")
+
+
 def test_two_items_of_one_response(feed: Feed) -> None:
     feed.created()
     feed.item("a1", previous="u1")
