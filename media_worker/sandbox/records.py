@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ SESSIONS_KEPT: Final = 200
 EVENTS_KEPT: Final = 500
 """Events of a session each way, the newest; audio and deltas are only counted."""
 
+EVENT_CHARACTERS_KEPT: Final = 200_000
+NAMES_KEPT: Final = 100
 _IDS: Final = ("event_id", "item_id", "response_id", "audio_start_ms", "audio_end_ms")
 
 
@@ -38,11 +41,16 @@ class SessionRecord:
         updates = (event for event in self.client_events if event.get("type") == "session.update")
         return [event["session"] for event in updates if isinstance(event.get("session"), dict)]
 
-    def received(self, event: dict[str, Any]) -> None:
+    def received(self, event: dict[str, Any], characters: int = 0) -> None:
+        """`characters` of its frame; of a huge one only the size is kept."""
         name = str(event.get("type"))[:80]
-        self.client_counts[name] += 1
-        if name != "input_audio_buffer.append":
-            self.client_events.append(_without_audio(event))
+        self.client_counts[name if len(self.client_counts) < NAMES_KEPT else "others"] += 1
+        if name == "input_audio_buffer.append":
+            return
+        kept = _without_audio(event)
+        if characters > EVENT_CHARACTERS_KEPT and len(json.dumps(kept)) > EVENT_CHARACTERS_KEPT:
+            kept = {"type": name, "characters": characters}
+        self.client_events.append(kept)
 
     def sent(self, event: dict[str, Any]) -> None:
         name = event["type"]

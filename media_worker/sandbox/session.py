@@ -89,7 +89,7 @@ class Session:
         event_id: str | None = None
         try:
             event = _parsed(frame)
-            self.record.received(event)
+            self.record.received(event, len(frame))
             event_id = event["event_id"] if isinstance(event.get("event_id"), str) else None
             if "type" not in event:
                 missing("type")

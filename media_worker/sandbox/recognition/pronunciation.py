@@ -21,6 +21,7 @@ _ONE_PHONE_A_SOUND: Final = (
 )
 _PHONES: Final = dict(pair.split(":") for pair in _ONE_PHONE_A_SOUND.split())
 _ORDINALS: Final = {"1st": "first", "2nd": "second", "3rd": "third", "4th": "fourth"}
+_TITLES: Final = {"dr": "doctor", "mr": "mister", "mrs": "missus", "prof": "professor"}
 _DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _lock = threading.Lock()
 
@@ -38,7 +39,8 @@ def plain_words(text: str) -> list[str]:
         ascii_only = re.sub(rf"\b{ordinal}(?![a-z0-9])", word, ascii_only)
     ascii_only = re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit.group())]} ", ascii_only)
     letters = (c if c.isalpha() or c == "'" else " " for c in ascii_only)
-    return [word.strip("'") for word in "".join(letters).split() if word.strip("'")]
+    words = (word.strip("'") for word in "".join(letters).split())
+    return [_TITLES.get(word, word) for word in words if word]
 
 
 @cache

@@ -25,38 +25,29 @@ connect me to sales
 i would like to speak to support
 could you put me through to reception please
 can i talk to someone in billing
-transfer me to accounting
 i want to talk to a human
 i need to speak with the support team
 what are your opening hours
 when are you open
-what time do you close
 are you open on saturday
 how late are you open today
-are you open tomorrow
 hello
-good morning
 how are you
 yes please
 no thank you
 goodbye
 thank you goodbye
 please hang up
-that's all thank you
 could you spell that for me
 my name is john smith
 what is your address
 where are you located
 could you repeat that please
-what did you say
 thank you very much
 my number is five five five one two three four
 tell me a long story
-wait a moment
 who are you
-are you a robot
 can you help me
-can you hear me
 i would like to make an appointment on monday at ten o'clock
 do you speak german
 please call me back
@@ -66,8 +57,6 @@ OUTSIDE = """
 my washing machine is leaking water all over the kitchen floor
 is it going to rain in london this afternoon
 the train to boston leaves from platform nine
-my daughter broke her arm at school
-i lost the keys to my apartment
 i want to order two large pizzas with mushrooms
 we will arrive at the airport around midnight
 banana
@@ -107,7 +96,7 @@ def test_other_sentences_are_as_the_free_model_heard_them(
     assert len(same) >= len(words.split()) / 2
 
 
-@pytest.mark.parametrize("words", [IN_ITS_DOMAIN[0], IN_ITS_DOMAIN[2], IN_ITS_DOMAIN[8]])
+@pytest.mark.parametrize("words", [IN_ITS_DOMAIN[0], IN_ITS_DOMAIN[2], IN_ITS_DOMAIN[7]])
 @pytest.mark.parametrize(
     ("a_law", "noise", "gain"), [(True, 0.0, 1.0), (False, 20.0, 1.0), (False, 5.0, 0.3)]
 )
@@ -130,7 +119,7 @@ def test_a_name_that_no_dictionary_has_is_understood(decoder: EnglishDecoder) ->
         }
     ]
     heard = decoder.hear(on_the_phone("please connect me to doctor okonkwo"), grammar_of(tools))
-    assert heard.text.endswith("okonkwo") or heard.text.startswith("please connect me to")
+    assert heard == Heard("please connect me to doctor okonkwo", sure=True)
     heard = decoder.hear(on_the_phone("transfer me to praxis schonhauser"), grammar_of(tools))
     assert heard == Heard("transfer me to praxis schonhauser", sure=True)
 

@@ -145,6 +145,16 @@ def test_only_the_last_sessions_are_kept() -> None:
     assert records.find("sess_249").client_counts["response.create"] == 2000
 
 
+def test_huge_events_are_not_kept() -> None:
+    record = SessionRecord("sess_1", "ga", "x", [])
+    huge = {"type": "session.update", "session": {"instructions": "x" * 300_000}}
+    record.received(huge, 300_100)
+    assert record.client_events[0] == {"type": "session.update", "characters": 300_100}
+    for number in range(1000):
+        record.received({"type": f"made.up.{number}"})
+    assert len(record.client_counts) <= 102
+
+
 async def test_stopping_ends_the_sessions_that_run(recogniser: Recogniser) -> None:
     server = SandboxServer(recogniser=recogniser)
     await server.start()
