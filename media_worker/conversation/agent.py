@@ -27,6 +27,8 @@ class _Item(msgspec.Struct):
     response_id: str
     text_is_whole: bool = False
     audio_is_whole: bool = False
+    is_broken_off: bool = False
+    """Its sound stopped before its end; its text may say more than was heard."""
 
     @property
     def is_whole(self) -> bool:
@@ -82,16 +84,16 @@ class AgentSpeech:
         self._downlink.audio(event.item_id, event.data, fmt)
         return True
 
-    def response_finished(self, response_id: str) -> None:
+    def response_finished(self, response_id: str, *, completed: bool) -> None:
         for item_id, item in self._items.items():
             if item.response_id == response_id:
-                self._complete(item_id, item)
+                self._end(item_id, item, completed=completed)
         self._timings.response_finished(response_id)
 
     def session_over(self) -> None:
         """What has come of each item is all that will come; it is still played."""
         for item_id, item in self._items.items():
-            self._complete(item_id, item)
+            self._end(item_id, item, completed=False)
             self._timings.response_finished(item.response_id)
 
     def say(self, item_id: str, text: str, pcm: bytes) -> None:
@@ -149,6 +151,8 @@ class AgentSpeech:
                 is_whole=item.is_whole,
             )
             if item.text_is_whole and self._playout.is_done(item_id):
+                if item.is_broken_off:
+                    self._break_off(item_id)
                 self._transcript.finish(item_id)
                 del self._items[item_id]
         self._timings.tick(now)
@@ -158,6 +162,14 @@ class AgentSpeech:
         self.tick(now)
         self.stop(now)
 
-    def _complete(self, item_id: str, item: _Item) -> None:
-        item.text_is_whole = item.audio_is_whole = True
+    def _end(self, item_id: str, item: _Item, *, completed: bool) -> None:
+        """No more comes of this item."""
+        item.is_broken_off = not (completed or item.audio_is_whole)
+        item.audio_is_whole = not item.is_broken_off
+        item.text_is_whole = True
         self._downlink.finish(item_id)
+
+    def _break_off(self, item_id: str) -> None:
+        heard_ms = self._playout.heard_ms(item_id)
+        received_ms = self._playout.received_ms(item_id)
+        self._transcript.cut(item_id, heard_ms=heard_ms, received_ms=received_ms)

@@ -183,7 +183,8 @@ class Dialogue:
     def _on_finished(self, event: ResponseFinished, now: float) -> None:
         if self._active == event.response_id:
             self._active = None
-        self.agent.response_finished(event.response_id)
+        completed = event.status == "completed"
+        self.agent.response_finished(event.response_id, completed=completed)
         if event.usage is not None:
             self._emit(event.usage)
         if event.status == "cancelled":

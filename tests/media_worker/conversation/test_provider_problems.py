@@ -178,6 +178,21 @@ async def test_new_session_goes_on_where_the_old_one_broke_off(stage: Stage):
     assert stage.entry("a1").text == "We are open from nine to"
 
 
+async def test_words_whose_sound_never_came_were_not_heard(stage: Stage):
+    session = await stage.greeted()
+    text = "We are open from nine to five on weekdays, and from ten to two on Saturdays."
+    session.speak("a1", text, 1000, finish=False)
+    await stage.run(500)
+    session.emit(Ended(problem=error(ProblemKind.DROPPED)))
+    await stage.run(800)
+    entry = stage.entry("a1")
+    assert entry.final
+    assert entry.cut_text
+    assert f"{entry.text} {entry.cut_text}" == text
+    assert entry.duration_ms == 1000
+    assert len(entry.text) <= 30
+
+
 async def test_new_session_greets_where_the_old_one_had_not(stage: Stage):
     session = await stage.start()
     session.emit(Ended(problem=error(ProblemKind.DROPPED)))
