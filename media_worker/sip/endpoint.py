@@ -123,7 +123,8 @@ class SipEndpoint:
         self._door.open()
 
     def _is_full(self) -> bool:
-        return self._leaving or len(self._room.calls) >= self.capacity
+        is_busy = len(self._room.calls) >= self.capacity or self._engine.is_table_full
+        return self._leaving or is_busy
 
     def _open_account(self) -> None:
         account = _Account(self._take_invite)

@@ -141,6 +141,12 @@ class Engine:
         if self._thread is not None:
             self._thread.join(GOODBYE_SECONDS + STOP_SECONDS)
 
+    @property
+    def is_table_full(self) -> bool:
+        """A call that is over keeps its place until our BYE is answered, or 32 s are over."""
+        places: int = c_library().pjsua_call_get_count()
+        return places >= self.table_calls
+
     def run(self, job: Callable[[], T]) -> Awaitable[T]:
         """Run on the pjsip thread; whatever goes wrong there comes back as SipError."""
         loop = self._running_loop()
