@@ -6,12 +6,22 @@ from __future__ import annotations
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+INTERRUPTED = 130
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxai.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        # Here, for Ctrl-C may come while Django is still being read.
+        from django.core.exceptions import ImproperlyConfigured
+        from django.core.management import execute_from_command_line
+
+        try:
+            execute_from_command_line(sys.argv)
+        except ImproperlyConfigured as error:
+            sys.exit(f"{error}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,22 @@ def items(name: str) -> list[str]:
 
 
 def folder(name: str, default: Path) -> Path:
-    return Path(optional(name) or default).expanduser().resolve()
+    try:
+        return Path(optional(name) or default).expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise EnvError(f"{name}: cannot use this path: {error}.") from None
+
+
+def own_folder(name: str, default: Path) -> Path:
+    """A folder that we write in: made, for us alone to read, where it is not there yet."""
+    path = folder(name, default)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise EnvError(f"{name}: cannot make the folder {path}: {error.strerror}.") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise EnvError(f"{name}: {path} cannot be written by this user.")
+    return path
 
 
 def http_origin(name: str) -> str | None:

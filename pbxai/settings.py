@@ -22,9 +22,8 @@ from pbxai import env, keyfiles, logs
 from pbxai.crypto import KeyRingSource
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = env.folder("PBXAI_DATA", BASE_DIR / "var")
+DATA_DIR = env.own_folder("PBXAI_DATA", BASE_DIR / "var")
 KEYS_DIR = DATA_DIR / "keys"
-DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.flag("PBXAI_DEBUG")
 DATABASE_URL = env.optional("DATABASE_URL")
@@ -36,7 +35,7 @@ PRODUCTION = bool(DATABASE_URL or REDIS_URL)
 HTTP_ADDRESS = env.text("PBXAI_HTTP_ADDRESS", "127.0.0.1")
 HTTP_PORT = env.port("PBXAI_HTTP_PORT", 8000)
 SIP_ADDRESS = env.text("PBXAI_SIP_ADDRESS", "127.0.0.1")
-SIP_PORT = env.port("PBXAI_SIP_PORT", 5060)
+SIP_PORT = env.integer("PBXAI_SIP_PORT", 5060, low=1, high=65534)
 SANDBOX_PORT = env.port("PBXAI_SANDBOX_PORT", 8090)
 EXTERNAL_URL = env.http_origin("PBXAI_EXTERNAL_URL") or f"http://{HTTP_ADDRESS}:{HTTP_PORT}"
 ALLOWED_HOSTS = [
@@ -242,6 +241,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celery" / "beat")
+# How long beat sleeps at most, and so how long it may take to notice that it is to stop.
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {
     "watch-workers": {
         "task": "tenants.tasks.watch.watch_workers",

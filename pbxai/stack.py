@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +25,7 @@ from typing import Final
 
 READY_TIMEOUT_SECONDS: Final = 90.0
 POLL_SECONDS: Final = 0.2
+WATCH_SECONDS: Final = 2.0
 STOP_MARGIN_SECONDS: Final = 10
 PR_SET_PDEATHSIG: Final = 1
 
@@ -33,8 +36,9 @@ class StackError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A port that a part of the product listens on, and the variable that chooses it."""
+    """Where a part of the product listens, and the variable that chooses the port."""
 
+    address: str
     number: int
     kind: socket.SocketKind
     purpose: str
@@ -72,9 +76,9 @@ def only_one(lock_path: Path) -> Iterator[None]:
         yield
 
 
-def refuse_taken_ports(address: str, ports: list[Port]) -> None:
-    """Raise StackError naming every port that somebody else listens on."""
-    taken = [port for port in ports if _is_taken(address, port)]
+def refuse_taken_ports(ports: list[Port]) -> None:
+    """Raise StackError naming every port that somebody else listens on, or nobody can."""
+    taken = [port for port in ports if _is_taken(port)]
     if taken:
         lines = [
             f"  {port.number} ({port.purpose}): set {port.variable} to a free port"
@@ -83,18 +87,24 @@ def refuse_taken_ports(address: str, ports: list[Port]) -> None:
         raise StackError("These ports are taken by another program:\n" + "\n".join(lines))
 
 
-def _is_taken(address: str, port: Port) -> bool:
+def _is_taken(port: Port) -> bool:
     with socket.socket(socket.AF_INET, port.kind) as probe:
         if port.kind is socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address, port.number))
+            probe.bind((port.address, port.number))
         except PermissionError:
             raise StackError(
                 f"{port.variable}={port.number} needs root; choose a port above 1023."
             ) from None
-        except OSError:
-            return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
+            variable = port.variable.replace("_PORT", "_ADDRESS")
+            raise StackError(
+                f"This machine cannot listen on {port.address} ({port.purpose}): "
+                f"{error.strerror}. Set {variable} to an IPv4 address of its own."
+            ) from None
     return False
 
 
@@ -117,6 +127,7 @@ class Stack:
         self.programs = programs
         self.environment = environment
         self.logs = folder / "log"
+        self._supervisor_log = self.logs / "supervisor.log"
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -125,6 +136,8 @@ class Stack:
         configuration = self.folder / "run" / "supervisord.conf"
         configuration.parent.mkdir(parents=True, exist_ok=True)
         configuration.write_text(self._configuration())
+        # Of this run only: it tells whether a part was given up.
+        self._supervisor_log.write_text("")
         self._supervisor = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", configuration],
             env={**os.environ, **self.environment},
@@ -141,10 +154,15 @@ class Stack:
             raise
 
     def wait(self) -> None:
-        """Block until the supervisor ends by itself; StackError then, for it never should."""
+        """Block until the supervisor ends or gives a part up; StackError then says which."""
         assert self._supervisor is not None  # noqa: S101 - start() came first
-        status = self._supervisor.wait()
-        raise StackError(f"The process manager ended with status {status}. Logs: {self.logs}")
+        while True:
+            try:
+                status = self._supervisor.wait(WATCH_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._refuse_given_up()
+                continue
+            raise StackError(f"The process manager ended with status {status}. Logs: {self.logs}")
 
     def stop(self) -> None:
         """Stop every part, the last started first, and wait for the end of each."""
@@ -165,23 +183,35 @@ class Stack:
         while waiting:
             if self._supervisor.poll() is not None:
                 raise StackError(f"The process manager did not start. See {self.logs}")
+            self._refuse_given_up()
             waiting = [program for program in waiting if not program.is_ready()]
             if waiting and time.monotonic() > deadline:
-                raise StackError("\n".join(self._why_not_ready(program) for program in waiting))
+                late = f"is not ready after {READY_TIMEOUT_SECONDS:.0f} s"
+                raise StackError("\n".join(self._explain(program, late) for program in waiting))
             if waiting:
                 time.sleep(POLL_SECONDS)
 
-    def _why_not_ready(self, program: Program) -> str:
+    def _refuse_given_up(self) -> None:
+        """StackError when a part ends each time it is started, with its own last words."""
+        told = self._supervisor_log.read_text(errors="replace").splitlines()
+        given_up = [
+            self._explain(program, "does not stay up")
+            for program in self.programs
+            if any(f"gave up: {program.name} entered FATAL state" in line for line in told)
+        ]
+        if given_up:
+            raise StackError("\n".join(given_up))
+
+    def _explain(self, program: Program, what: str) -> str:
         log = self.logs / f"{program.name}.log"
         last = log.read_text(errors="replace").splitlines()[-12:] if log.exists() else []
-        head = f"{program.name} is not ready after {READY_TIMEOUT_SECONDS:.0f} s. From {log}:"
-        return "\n".join([head, *(f"  {line}" for line in last)])
+        return "\n".join([f"{program.name} {what}. From {log}:", *(f"  {line}" for line in last)])
 
     def _configuration(self) -> str:
         head = [
             "[supervisord]",
             "nodaemon=true",
-            f"logfile={_escape(self.logs / 'supervisor.log')}",
+            f"logfile={_escape(self._supervisor_log)}",
             "logfile_maxbytes=5MB",
             "logfile_backups=1",
             f"pidfile={_escape(self.folder / 'run' / 'supervisord.pid')}",
@@ -197,10 +227,10 @@ class Stack:
         return "\n".join(
             [
                 f"[program:{program.name}]",
-                "command=" + " ".join(_quote(word) for word in program.command),
+                "command=" + " ".join(_quote(word) for word in (*_tied(), *program.command)),
                 f"priority={number * 10}",
                 "startsecs=2",
-                "startretries=5",
+                "startretries=3",
                 "autorestart=true",
                 "stopsignal=TERM",
                 "stopasgroup=false",
@@ -220,6 +250,12 @@ def _escape(value: object) -> str:
 
 def _quote(word: str) -> str:
     return '"' + _escape(word).replace('"', '\\"') + '"'
+
+
+def _tied() -> tuple[str, ...]:
+    """Words before a command that have the kernel end it in order when the supervisor is killed."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "TERM") if setpriv else ()
 
 
 def _die_with_parent() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import signal
 import socket
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.stack import RunningStack
+from tests.e2e.world import eventually
 
 
 def processes_of(data: Path) -> list[str]:
@@ -70,6 +75,41 @@ def test_taken_ports_are_named_with_their_variable(stack: RunningStack, tmp_path
     assert refused.returncode != 0
     assert f"{other.sip_port} (SIP over UDP): set PBXAI_SIP_PORT" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("PBXAI_HTTP_PORT", "abc", "PBXAI_HTTP_PORT must be a whole number, not 'abc'."),
+        ("PBXAI_SIP_PORT", "65535", "PBXAI_SIP_PORT must be between 1 and 65534, not 65535."),
+        ("PBXAI_SIP_ADDRESS", "192.0.2.1", "cannot listen on 192.0.2.1 (SIP over UDP)"),
+        ("PBXAI_DATA", "/proc/pbxai", "PBXAI_DATA: cannot make the folder /proc/pbxai"),
+        ("PBXAI_RTP_PORT", "abc", "PBXAI_RTP_PORT must be a whole number, not 'abc'."),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(
+    tmp_path: Path, variable: str, value: str, told: str
+) -> None:
+    stack = RunningStack(tmp_path / "data")
+    stack.environment[variable] = value
+    refused = stack.run_command("run")
+    assert refused.stdout is not None
+    said = refused.stdout.read()
+    assert refused.returncode != 0
+    assert told in said
+    assert "Traceback" not in said
+    assert processes_of(stack.data) == []
+
+
+async def test_nothing_stays_behind_when_the_process_manager_is_killed(tmp_path: Path) -> None:
+    stack = RunningStack(tmp_path / "data with spaces")
+    await asyncio.to_thread(stack.start)
+    assert stack.process is not None
+    os.kill(int((stack.data / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
+    said, _ = await asyncio.to_thread(stack.process.communicate, timeout=60)
+    assert stack.process.returncode == 1
+    assert "The process manager ended" in said
+    await eventually(lambda: not processes_of(stack.data), why="the parts have ended")
 
 
 def test_ctrl_c_stops_every_process_and_a_new_start_keeps_the_passwords(tmp_path: Path) -> None:

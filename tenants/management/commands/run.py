@@ -13,12 +13,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
+from pbxai import env
 from pbxai.stack import Port, Program, Stack, StackError, answers, only_one, refuse_taken_ports
 from tenants.models import User, Worker
 
-DRAIN_SECONDS = "3"
+DRAIN_SECONDS = 3
 """At Ctrl-C a developer waits for no long call; PBXAI_DRAIN_SECONDS says otherwise."""
+SANDBOX_ADDRESS = "127.0.0.1"
 
 
 class Command(BaseCommand):
@@ -35,9 +38,11 @@ class Command(BaseCommand):
             self.stdout.write("Stopped.")
 
     def _run(self, data: Path) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        refuse_taken_ports(settings.HTTP_ADDRESS, web_ports())
-        refuse_taken_ports(settings.SIP_ADDRESS, sip_ports())
+        stop_at(signal.SIGTERM)
+        # The terminal was closed; nohup means to go on then.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            stop_at(signal.SIGHUP)
+        refuse_taken_ports([*web_ports(), *sip_ports()])
         call_command("migrate", verbosity=0, interactive=False)
         call_command("seed_demo", verbosity=0)
         stack = Stack(folder=data, programs=programs(), environment=environment(data))
@@ -65,11 +70,23 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def stop_at(number: signal.Signals) -> None:
+    """Have this signal do what Ctrl-C does."""
+    signal.signal(number, signal.default_int_handler)
+
+
 def web_ports() -> list[Port]:
     tcp = socket.SOCK_STREAM
     return [
-        Port(number=settings.HTTP_PORT, kind=tcp, purpose="web", variable="PBXAI_HTTP_PORT"),
         Port(
+            address=settings.HTTP_ADDRESS,
+            number=settings.HTTP_PORT,
+            kind=tcp,
+            purpose="web",
+            variable="PBXAI_HTTP_PORT",
+        ),
+        Port(
+            address=SANDBOX_ADDRESS,
             number=settings.SANDBOX_PORT,
             kind=tcp,
             purpose="sandbox provider",
@@ -79,12 +96,21 @@ def web_ports() -> list[Port]:
 
 
 def sip_ports() -> list[Port]:
-    port, variable = settings.SIP_PORT, "PBXAI_SIP_PORT"
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
+    listeners = [
+        (settings.SIP_PORT, udp, "SIP over UDP"),
+        (settings.SIP_PORT, tcp, "SIP over TCP"),
+        (settings.SIP_PORT + 1, tcp, "SIP over TLS, one above"),
+    ]
     return [
-        Port(number=port, kind=udp, purpose="SIP over UDP", variable=variable),
-        Port(number=port, kind=tcp, purpose="SIP over TCP", variable=variable),
-        Port(number=port + 1, kind=tcp, purpose="SIP over TLS, one above", variable=variable),
+        Port(
+            address=settings.SIP_ADDRESS,
+            number=number,
+            kind=kind,
+            purpose=purpose,
+            variable="PBXAI_SIP_PORT",
+        )
+        for number, kind, purpose in listeners
     ]
 
 
@@ -92,10 +118,11 @@ def programs() -> list[Program]:
     """Web first: the worker pulls from it; the sandbox before the worker that speaks to it."""
     python = sys.executable
     web = f"http://{settings.HTTP_ADDRESS}:{settings.HTTP_PORT}"
-    sandbox = f"http://127.0.0.1:{settings.SANDBOX_PORT}"
+    sandbox = f"http://{SANDBOX_ADDRESS}:{settings.SANDBOX_PORT}"
     daphne = (python, "-m", "daphne", "-b", settings.HTTP_ADDRESS, "-p", str(settings.HTTP_PORT))
-    celery = (python, "-m", "celery", "-A", "pbxai", "worker", "--beat", "--concurrency", "1")
-    drain = int(os.environ.get("PBXAI_DRAIN_SECONDS", DRAIN_SECONDS))
+    celery = (python, "-m", "celery", "-A", "pbxai", "worker", "--beat", "--pool", "solo")
+    started = timezone.now()
+    drain = env.integer("PBXAI_DRAIN_SECONDS", DRAIN_SECONDS, low=0, high=24 * 3600)
     return [
         Program(
             name="web",
@@ -105,7 +132,10 @@ def programs() -> list[Program]:
         Program(
             name="jobs",
             command=(*celery, "--loglevel", "INFO"),
-            is_ready=lambda: any((settings.DATA_DIR / "celery").glob("beat*")),
+            is_ready=lambda: any(
+                path.stat().st_mtime >= started.timestamp()
+                for path in (settings.DATA_DIR / "celery").glob("beat*")
+            ),
         ),
         Program(
             name="sandbox",
@@ -115,7 +145,10 @@ def programs() -> list[Program]:
         Program(
             name="worker",
             command=(python, "-m", "media_worker"),
-            is_ready=lambda: Worker.objects.filter(name="local", connected=True).exists(),
+            # Seen since: a worker that was killed may still stand there as connected.
+            is_ready=lambda: Worker.objects.filter(
+                name="local", connected=True, last_seen_at__gte=started
+            ).exists(),
             stop_seconds=drain + 10,
         ),
     ]
@@ -127,7 +160,7 @@ def environment(data: Path) -> dict[str, str]:
         "PBXAI_DATA": str(data),
         "PBXAI_WEB_URL": f"http://{settings.HTTP_ADDRESS}:{settings.HTTP_PORT}",
         "PBXAI_WORKER_TOKEN_FILE": str(data / "keys" / "worker.token"),
-        "PBXAI_DRAIN_SECONDS": DRAIN_SECONDS,
+        "PBXAI_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "PYTHONUNBUFFERED": "1",
     }
     return {name: value for name, value in told.items() if name not in os.environ} | {
