@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import sys
 import wave
 from pathlib import Path
@@ -28,6 +29,7 @@ RING_SECONDS: Final = 30.0
 TRANSFER_SECONDS: Final = 30.0
 """A transfer that was asked for is followed for so long."""
 LONGEST_SPEECH_SECONDS: Final = 120.0
+INTERRUPTED: Final = 130
 PAUSE_MS: Final = 800
 """Silence after speech that means the agent has finished."""
 
@@ -45,7 +47,10 @@ class Caller:
         """Transfers under way, by the number of the call to the target."""
 
     async def run(self, to: str, wav_out: Path | None) -> bool:
-        """Whether the call was answered and the agent was heard."""
+        """Whether the call was answered and the agent was heard. Hangs up at SIGTERM and Ctrl-C."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs is in a task
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         spoken = [
             (text, await asyncio.to_thread(speech.render, text, self._language, RATE))
             for text in self._sentences
@@ -147,6 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (SipError, speech.SpeechError) as error:
         say({"event": "failed", "error": str(error)})
         return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
     return 0 if heard else 1
 
 

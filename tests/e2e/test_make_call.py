@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from pathlib import Path
 
+from tenants.models import Call
 from tests.e2e.stack import RunningStack
+from tests.e2e.world import World, eventually
 
 
 async def run_call(stack: RunningStack, *words: str) -> tuple[int, list[str]]:
@@ -33,3 +37,37 @@ async def test_a_number_that_nobody_has_is_a_clear_failure(stack: RunningStack) 
     status, lines = await run_call(stack, "--number", "999", "--say", "hello")
     assert status != 0
     assert any("unknown_number" in line for line in lines), lines
+
+
+def test_with_the_system_down_it_says_so_at_once(tmp_path: Path) -> None:
+    down = RunningStack(tmp_path / "data")
+    call = down.run_command("call")
+    assert call.stdout is not None
+    said = call.stdout.read()
+    assert call.returncode != 0
+    assert f"Nothing answers at 127.0.0.1:{down.sip_port}" in said
+    assert "Traceback" not in said
+
+
+async def test_with_another_data_folder_it_says_so(stack: RunningStack, tmp_path: Path) -> None:
+    other = RunningStack(tmp_path / "data")
+    other.environment |= {"PBXAI_SIP_PORT": stack.ports["PBXAI_SIP_PORT"]}
+    status, lines = await run_call(other)
+    assert status != 0
+    assert "Give this command the same PBXAI_DATA" in "\n".join(lines)
+    assert "Traceback" not in "\n".join(lines)
+
+
+async def test_ctrl_c_ends_the_call(stack: RunningStack, world: World) -> None:
+    process = stack.run_command("call", "--say", "hello | hello | hello", wait=False)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("agent: "):
+            break
+    process.send_signal(signal.SIGINT)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    newest = Call.all_tenants.filter(number__number="100").order_by("-pk").first()
+    assert newest is not None
+    await eventually(lambda: Call.all_tenants.filter(pk=newest.pk, state="ended").exists())

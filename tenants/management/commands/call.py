@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import queue
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,11 +15,13 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from tenants.models import Call, Number, ToolCall, TranscriptEntry
 
 DEFAULT_SAY: Final = "What are your opening hours? | Please connect me to the sales department."
 POLL_SECONDS: Final = 0.2
+HANG_UP_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 10.0
 """The last events of a call reach the database within this time after its end."""
 
@@ -33,7 +37,19 @@ class Command(BaseCommand):
         parser.add_argument("--timeout", type=float, default=180.0, help="seconds at most")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        uri = _address(options["number"], options["transport"])
+        # So that the telephone hangs up then too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _refuse_silence(options["say"])
+        _refuse_when_down()
+        try:
+            self._call(_address(options["number"], options["transport"]), options)
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database cannot be read ({error}). Give this command the same PBXAI_DATA "
+                "as the running system."
+            ) from None
+
+    def _call(self, uri: str, options: dict[str, Any]) -> None:
         self.stdout.write(f"Calling {uri}")
         phone = Phone(uri, options["say"], options["language"], options["timeout"])
         transcript = TranscriptPrinter(self.stdout.write)
@@ -49,7 +65,7 @@ class Command(BaseCommand):
     def _conclude(self, phone: Phone, transcript: TranscriptPrinter) -> None:
         call = transcript.finish(phone.sip_call_id)
         if call is None:
-            raise CommandError(phone.why_not() + " Is the system running? Start it with: make run")
+            raise CommandError(phone.why_not())
         self.stdout.write(f"outcome: {_outcome(call)}")
         if call.answered_at is None:
             raise CommandError("The call was not answered.")
@@ -89,12 +105,18 @@ class Phone:
     def why_not(self) -> str:
         """What the phone knew last, for a call that the system has no record of."""
         status, reason = self.last.get("status", ""), self.last.get("reason", "")
-        return f"The call did not reach the system ({status} {reason})."
+        why = self.last.get("error") or f"{status} {reason}".strip() or "nothing was heard of it"
+        return f"The call did not reach the system: {why}."
 
     def stop(self) -> None:
+        """Have it hang up, if it has not."""
         if self._process.poll() is None:
             self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(HANG_UP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - asked for above
@@ -145,6 +167,23 @@ class TranscriptPrinter:
         if item.text:
             self.heard.add(item.speaker)
             self._write(f"{item.speaker}: {item.text}{cut}")
+
+
+def _refuse_silence(say: str) -> None:
+    if not say.replace("|", " ").strip():
+        raise CommandError('Nothing to say: give sentences, as in SAY="hello | goodbye".')
+
+
+def _refuse_when_down() -> None:
+    """A call over UDP to nobody rings for half a minute; the same port over TCP says so at once."""
+    try:
+        socket.create_connection((settings.SIP_ADDRESS, settings.SIP_PORT), 3).close()
+    except OSError as error:
+        raise CommandError(
+            f"Nothing answers at {settings.SIP_ADDRESS}:{settings.SIP_PORT} ({error.strerror}). "
+            "Start the system with: make run; or set PBXAI_SIP_ADDRESS and PBXAI_SIP_PORT to "
+            "where it runs."
+        ) from None
 
 
 def _address(number: str, transport: str) -> str:
