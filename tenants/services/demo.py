@@ -14,7 +14,7 @@ from tenants.models.choices import Role
 from tenants.services import workers
 from tenants.services.accounts import save_account
 from tenants.services.effective import platform_settings
-from tenants.services.publishing import publish, save_draft
+from tenants.services.publishing import CONTENT, publish, save_draft
 
 OPERATOR_EMAIL: Final = "operator@demo.example"
 OWNER_EMAIL: Final = "owner@demo.example"
@@ -134,14 +134,25 @@ def _open(agent: Agent, number: str, user: User) -> None:
 def _move_targets(tenant: Tenant, user: User, before: str, now: str) -> None:
     """This machine's telephone has another address: so have the desks that are agents here."""
     for agent in Agent.all_tenants.filter(tenant=tenant):
-        moved = [
-            {**target, "uri": target["uri"].replace(f"@{before}", f"@{now}")}
-            for target in agent.transfer_targets
-        ]
-        if moved != agent.transfer_targets:
-            agent.transfer_targets = moved
-            draft = save_draft(agent=agent, user=user)
-            publish(agent=draft, user=user, note="The telephone's address changed")
+        draft = {name: getattr(agent, name) for name in CONTENT}
+        published = agent.published
+        if published and f"@{before}" in str(published.transfer_targets):
+            # What answers calls, moved; a draft that somebody works at stays a draft.
+            _fill(agent, {name: getattr(published, name) for name in CONTENT}, before, now)
+            note = "The telephone's address changed"
+            publish(agent=save_draft(agent=agent, user=user), user=user, note=note)
+        if f"@{before}" in str(draft["transfer_targets"]):
+            _fill(agent, draft, before, now)
+            save_draft(agent=agent, user=user)
+
+
+def _fill(agent: Agent, content: dict[str, Any], before: str, now: str) -> None:
+    for name, value in content.items():
+        setattr(agent, name, value)
+    agent.transfer_targets = [
+        {**target, "uri": target["uri"].replace(f"@{before}", f"@{now}")}
+        for target in content["transfer_targets"]
+    ]
 
 
 def _worker(token_file: Path) -> None:

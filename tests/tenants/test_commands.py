@@ -16,6 +16,7 @@ from pbxai import health
 from tenants.models import Agent, AgentRevision, Member, Number, ProviderAccount, User, Worker
 from tenants.services import workers
 from tenants.services.effective import effective_settings
+from tenants.services.publishing import save_draft
 
 
 @pytest.fixture
@@ -112,6 +113,24 @@ def test_the_transfer_targets_follow_the_telephones_port(keys: Path, db: None, s
     sales = next(each for each in published.transfer_targets if each["name"] == "sales")
     assert sales["uri"] == f"sip:200@{settings.SIP_ADDRESS}:5999"
     assert Number.all_tenants.get(number="200").agent.published is not None
+
+
+def test_moving_the_telephone_publishes_no_draft_that_somebody_works_at(
+    keys: Path, db: None, settings: Any
+):
+    call_command("seed_demo", verbosity=0)
+    agent = Number.all_tenants.get(number="100").agent
+    agent.instructions = "Not for callers yet."
+    save_draft(agent=agent, user=None)
+    settings.SIP_PORT = 5999
+    call_command("seed_demo", verbosity=0)
+    agent = Agent.all_tenants.get(pk=agent.pk)
+    published = agent.published
+    assert published is not None
+    assert agent.instructions == "Not for callers yet."
+    assert "Demo Clinic" in published.instructions
+    assert agent.transfer_targets == published.transfer_targets
+    assert published.transfer_targets[0]["uri"].endswith(":5999")
 
 
 def test_lost_files_are_made_anew(keys: Path, db: None):
