@@ -31,6 +31,8 @@ _COMPACT: Final = {
     "b": "Referred-By",
     "x": "Session-Expires",
 }
+_NEEDED: Final = {"from", "call-id", "via"}
+"""A call's record is made of these: kept however many others there are."""
 _SECRET: Final = {"authorization", "proxy-authorization"}
 """Hold credentials: they stay in this room."""
 _ADDRESS: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>')
@@ -71,7 +73,8 @@ def parse_request(text: str) -> Request:
         if not colon or not name or name.lower() in _SECRET:
             continue
         name = names.setdefault(name.lower(), name)
-        if name not in headers and len(headers) >= MOST_HEADERS:
+        is_full = len(headers) >= MOST_HEADERS and name.lower() not in _NEEDED
+        if is_full and name not in headers:
             continue
         joined = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
         headers[name] = _clean(joined, LONGEST_VALUE)

@@ -56,6 +56,15 @@ def test_headers_are_bounded():
     assert max(map(len, request.headers.values())) == 1024
 
 
+def test_many_headers_do_not_push_out_what_a_record_needs():
+    first, rest = INVITE.split("\r\n", 1)
+    many = "".join(f"X-{n}: {n}\r\n" for n in range(2 * MOST_HEADERS))
+    request = parse_request(f"{first}\r\n{many}{rest}")
+    assert request.header("From") == "Ann <sip:ann@example.org>;tag=1"
+    assert request.header("Call-ID") == "abc"
+    assert transport_of(request) == "TLS"
+
+
 @given(st.text())
 def test_any_text_gives_an_answer(text):
     for request in (parse_request(text), parse_request(INVITE.replace("Ann", text))):
