@@ -47,15 +47,20 @@ class AgentSpeech:
         self._timings = timings
         self._downlink = Downlink(playout)
         self._items: dict[str, _Item] = {}
+        self._spoken: str | None = None
+        """The response that last had an item played to its end."""
 
     @property
     def is_audible(self) -> bool:
         return not self._playout.is_idle
 
-    @property
-    def is_starved(self) -> bool:
-        """Nothing is there to be played right now."""
-        return not self._playout.queued_ms
+    def is_starved(self, response_id: str) -> bool:
+        """Nothing of this response is there to be played, and it is not at a good end either."""
+        has_begun = response_id == self._spoken or any(
+            item.response_id == response_id for item in self._items.values()
+        )
+        is_at_its_end = has_begun and self.is_played(response_id)
+        return not (self._playout.queued_ms or is_at_its_end)
 
     # --- in --------------------------------------------------------------------------------------
 
@@ -154,6 +159,7 @@ class AgentSpeech:
                 if item.is_broken_off:
                     self._break_off(item_id)
                 self._transcript.finish(item_id)
+                self._spoken = item.response_id
                 del self._items[item_id]
         self._timings.tick(now)
 

@@ -284,7 +284,7 @@ class Dialogue:
         self._quiet.tick(now, is_quiet=is_quiet)
 
     def _follow_duty(self, now: float) -> None:
-        if self._active is not None and self.agent.is_starved:
+        if self._active is not None and self.agent.is_starved(self._active):
             self._duty.expect(now)
         if self._keeper.caller_speaks and not self._keeper.guarded:
             self._duty.caller_speaks(now)

@@ -11,8 +11,10 @@ from media_worker.conversation.fallback import SENTENCES
 from media_worker.conversation.leg import LegEnded
 from media_worker.realtime.session import (
     AgentAudio,
+    AgentAudioDone,
     AgentItem,
     AgentText,
+    AgentTextDone,
     Ended,
     Problem,
     ResponseFinished,
@@ -339,6 +341,17 @@ async def test_silence_of_a_caller_who_thinks_is_no_failure(stage: Stage):
     await stage.run(15_000)
     assert not stage.running.done()
     assert not stage.of(ProviderProblem)
+
+
+async def test_response_that_is_never_said_to_be_over_is_no_failure(stage: Stage):
+    session = await stage.greeted()
+    session.speak("a1", "We open at nine.", 800, finish=False)
+    session.emit(AgentAudioDone("a1"), AgentTextDone("a1", "We open at nine."))
+    await stage.run(12_000)
+    assert stage.entry("a1").final
+    assert problems(stage) == []
+    assert stage.running is not None
+    assert not stage.running.done()
 
 
 async def test_long_speech_of_the_caller_is_no_failure(stage: Stage):
