@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import celeryd_init, setup_logging, worker_ready
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxai.settings")
@@ -29,3 +29,9 @@ def prepare(**_: Any) -> None:
     refuse_unsafe()
     for name in ("queue", "processed", "control"):
         (settings.DATA_DIR / "celery" / name).mkdir(parents=True, exist_ok=True)
+
+
+@worker_ready.connect
+def say_ready(**_: Any) -> None:
+    """Leave word of the start for `manage.py run`."""
+    (settings.DATA_DIR / "celery" / "ready").touch()

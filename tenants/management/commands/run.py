@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +133,7 @@ def programs() -> list[Program]:
         Program(
             name="jobs",
             command=(*celery, "--loglevel", "INFO"),
-            is_ready=lambda: any(
-                path.stat().st_mtime >= started.timestamp()
-                for path in (settings.DATA_DIR / "celery").glob("beat*")
-            ),
+            is_ready=lambda: _is_newer(settings.DATA_DIR / "celery" / "ready", started),
         ),
         Program(
             name="sandbox",
@@ -166,6 +164,10 @@ def environment(data: Path) -> dict[str, str]:
     return {name: value for name, value in told.items() if name not in os.environ} | {
         "PBXAI_DATA": str(data.resolve())
     }
+
+
+def _is_newer(path: Path, moment: datetime) -> bool:
+    return path.exists() and path.stat().st_mtime >= moment.timestamp()
 
 
 def _sign_in(account: dict[str, str]) -> str:
