@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run call test check unit e2e format screenshots messages lock hooks clean
+.PHONY: help run call pjsua2 test check unit e2e format screenshots messages lock hooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ run: $(VENV)/.run ## Start everything on this machine: web, jobs, media worker, 
 
 call: $(VENV)/.run ## Call the running system and talk: make call SAY="first sentence | second sentence"
 	@exec $(BIN)/python manage.py call $(if $(SAY),--say "$$SAY") $(if $(NUMBER),--number "$$NUMBER")
+
+pjsua2: $(VENV)/.run ## Build pjproject for 512 calls a worker and use it (Debian, root, some minutes, once)
+	@scripts/pjsua2
 
 test: $(VENV)/.test ## Everything that must be green: check, unit, e2e (installs what they need)
 	@scripts/test
