@@ -286,6 +286,7 @@ async def test_calls_whose_bye_is_not_answered_still_take_their_place(open_desk)
             pass
         assert response.status == 503
         assert response["Retry-After"] == "5"
+        await desk.turned_away.get()
         assert desk.endpoint.turned_away == 1
 
 
