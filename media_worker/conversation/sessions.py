@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 OPEN_SECONDS: Final = 8.0
 """Connect, first update and its echo; the caller hears nothing meanwhile."""
+RETRY_WITHIN_SECONDS: Final = 3.0
+"""Who has heard nothing for longer is not made to wait for another attempt."""
 MOST_PROBLEMS: Final = 50
 """Reported of one call; what comes after that is no news."""
 
@@ -48,10 +50,11 @@ class Sessions:
 
     async def open(self, *, guarded: bool, context: str = "") -> RealtimeSession:
         """An open session. Raises SessionError, of which a problem that was retried is reported."""
+        began = self._clock.now()
         try:
             return await self._try_to_open(guarded=guarded, context=context)
         except SessionError as error:
-            if not error.retryable:
+            if not error.retryable or self._clock.now() - began > RETRY_WITHIN_SECONDS:
                 raise
             self.report(error, fatal=False)
         await self._clock.sleep(RETRY_SECONDS)

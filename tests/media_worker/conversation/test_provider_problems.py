@@ -96,6 +96,18 @@ async def test_session_that_cannot_open_twice_is_given_up(stage: Stage):
     assert len(stage.sessions) == 2
 
 
+async def test_session_that_takes_long_to_fail_is_not_tried_again(stage: Stage):
+    async def fail_late() -> None:
+        await stage.clock.sleep(5)
+        raise error(ProblemKind.SILENT, retryable=True)
+
+    stage.prepare = [lambda session: setattr(session, "on_open", fail_late)]
+    await stage.start()
+    await stage.run(5100)
+    await apologised(stage, ProblemKind.SILENT)
+    assert len(stage.sessions) == 1
+
+
 async def test_session_that_never_opens_is_given_up_in_time(stage: Stage):
     stage.prepare = [lambda session: setattr(session, "on_open", asyncio.Event().wait)]
     await stage.start()
