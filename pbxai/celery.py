@@ -6,8 +6,10 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, worker_ready
+from celery.signals import beat_embedded_init, celeryd_init, setup_logging, worker_ready
 from django.conf import settings
+
+from pbxai.stack import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxai.settings")
 
@@ -29,6 +31,12 @@ def prepare(**_: Any) -> None:
     refuse_unsafe()
     for name in ("queue", "processed", "control"):
         (settings.DATA_DIR / "celery" / name).mkdir(parents=True, exist_ok=True)
+
+
+@beat_embedded_init.connect
+def stay_with_the_worker(**_: Any) -> None:
+    """Beat is the worker's child and would outlive one that is killed, next to its successor's."""
+    die_with_parent()
 
 
 @worker_ready.connect

@@ -145,7 +145,7 @@ class Stack:
             stdout=subprocess.DEVNULL,
             # Ctrl-C reaches only us, and we stop the parts in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         try:
             self._wait_until_ready()
@@ -258,6 +258,6 @@ def _tied() -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", "TERM") if setpriv else ()
 
 
-def _die_with_parent() -> None:
-    """Have the kernel end the supervisor in order when this process is killed (prctl(2))."""
+def die_with_parent() -> None:
+    """Have the kernel end this process in order when its parent is killed (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
