@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from media_worker.audio.vad import LocalVadDetector, VadEnd, VadEvent, VadOnset
+from collections import deque
+from typing import Final
+
+from media_worker.audio.vad import LocalVadDetector, VadEnd, VadEvent, VadOnset, level_db
 from media_worker.contract import LocalVad, Settings, VadMode
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.timings import CallTime, Timings
 from media_worker.conversation.transcript import Transcript
 from media_worker.conversation.uplink import Uplink
 from media_worker.realtime.session import CallerText, SpeechStarted, SpeechStopped, TurnCommitted
+
+AUDIBLE_DB: Final = -42.0
+"""RMS below full scale of speech on a quiet line; a telephone's noise lies below -50."""
+LATEST_TICKS: Final = 4
 
 CallerEvent = SpeechStarted | SpeechStopped | TurnCommitted | CallerText
 
@@ -26,6 +33,7 @@ class CallerSpeech:
         self._clock_rate = leg.clock_rate
         self._vad = _detector(settings, leg.clock_rate)
         self._vad_ms = 0.0
+        self._latest: deque[bytes] = deque(maxlen=LATEST_TICKS)
         self._owns_turns = settings.vad_mode is VadMode.LOCAL
         is_server_vad = settings.vad_mode is VadMode.SERVER
         # speech_started's place includes the padding, speech_stopped's the silence waited for
@@ -57,6 +65,7 @@ class CallerSpeech:
     def listen(self, now: float) -> list[VadEvent]:
         """Send up what was said since the last tick; what our own VAD makes of it."""
         pcm = self.uplink.pull()
+        self._latest.append(pcm)
         if self._vad is None or not pcm:
             return []
         self._vad_ms += len(pcm) / 2 * 1000 / self._clock_rate
@@ -65,6 +74,11 @@ class CallerSpeech:
             for event in events:
                 self._take_own(event, now)
         return events
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether there was sound from the caller in the last ticks (some 160 ms)."""
+        return level_db(b"".join(self._latest)) > AUDIBLE_DB
 
     def _take_own(self, event: VadEvent, now: float) -> None:
         at = now - (self._vad_ms - event.at_ms) / 1000

@@ -276,12 +276,17 @@ class Dialogue:
         now = self._clock.now()
         self._listen(now)
         self._follow_greeting(now)
-        self._make(self._keeper.tick(now))
+        self._make(self._keeper.tick(now, caller_audible=self._is_caller_audible()))
         self.agent.tick(now)
         self.transcript.send_changes(self._time.ms())
         self._follow_duty(now)
         is_quiet = self._active is None and self._requests.is_idle and not self.agent.is_audible
         self._quiet.tick(now, is_quiet=is_quiet)
+
+    def _is_caller_audible(self) -> bool:
+        # Asked only about speech that the guard held back: a level costs time.
+        doubtful = self._keeper.guarded or self._keeper.in_doubt
+        return doubtful and self._keeper.caller_speaks and self.caller.is_audible
 
     def _follow_duty(self, now: float) -> None:
         if self._active is not None and self.agent.is_starved(self._active):

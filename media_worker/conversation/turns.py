@@ -2,7 +2,8 @@
 
 The keeper is told what was heard and answers with moves for the conversation to make, in order.
 While the greeting is guarded the provider neither answers nor interrupts by itself; the guard ends
-`guard_ms` after the first frame of the greeting was played, or with the greeting.
+`guard_ms` after the first frame of the greeting was played, or with the greeting. What began within
+it interrupts only if it still sounds after it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ CONFIRM_SECONDS: Final = 1.5
 LIFTING_SECONDS: Final = 1.5
 """So long after the guard was lifted a turn may end that the provider still holds for guarded; it
 is answered by the provider within the same time, or we ask."""
+
+DOUBT_SECONDS: Final = 1.0
+"""The provider has heard speech within the guard and not its end, so long after the guard: then
+somebody speaks, however softly."""
 
 
 class Move(Enum):
@@ -41,6 +46,8 @@ class TurnKeeper:
         self._lifted_at: float | None = None
         self._unconfirmed = False
         self._answer_at: float | None = None
+        self.in_doubt = False
+        """Something was heard within the guard; whether it goes on is not known yet."""
         self.guarded = greets
         self.greeting_is_over = not greets
 
@@ -110,16 +117,25 @@ class TurnKeeper:
                 moves.append(Move.ANSWER)
         return moves
 
-    def tick(self, now: float) -> list[Move]:
+    def tick(self, now: float, *, caller_audible: bool = False) -> list[Move]:
+        """`caller_audible`: there is sound from the caller now; the provider's word that speech
+        has ended comes only after the silence that it waits for."""
         moves = []
         if self.guarded and self._guard_ends is not None and now >= self._guard_ends:
             moves += self._lift_guard(now)
-            if self.caller_speaks:  # it was no mere noise: it goes on past the guard
-                moves += self._barge_in()
+            self.in_doubt = self.caller_speaks
+        if self.in_doubt:
+            moves += self._resolve_doubt(now, caller_audible)
         if self._answer_at is not None and now >= self._answer_at:
             self._answer_at = None
             moves.append(Move.ANSWER)
         return moves
+
+    def _resolve_doubt(self, now: float, caller_audible: bool) -> list[Move]:
+        lifted_at = self._lifted_at or now
+        goes_on = caller_audible or now - lifted_at >= DOUBT_SECONDS
+        self.in_doubt = self.caller_speaks and not goes_on
+        return self._barge_in() if self.caller_speaks and goes_on else []
 
     def _lift_guard(self, now: float) -> list[Move]:
         self.guarded, self._lifted_at = False, now

@@ -31,11 +31,12 @@ class Packet:
     at: float
     payload_type: int
     payload: bytes
+    is_loud: bool
 
-    @property
-    def is_loud(self) -> bool:
-        pcm = np.frombuffer(g711.decode_mu_law(self.payload), dtype="<i2")
-        return bool(pcm.size) and float(np.abs(pcm.astype(float)).mean()) > LOUD
+
+def is_loud(payload: bytes) -> bool:
+    pcm = np.frombuffer(g711.decode_mu_law(payload), dtype="<i2")
+    return bool(pcm.size) and float(np.abs(pcm.astype(float)).mean()) > LOUD
 
 
 @dataclass
@@ -75,6 +76,7 @@ class RawPhone:
             lambda: _Socket(self._on_rtp), local_addr=("127.0.0.1", 0)
         )
         self._queue: list[bytes] = []
+        self._loud: list[Packet] = []
         self._speaker: asyncio.Task[None] | None = None
         self._to = self._target = ""
         self._branch = ""
@@ -155,7 +157,8 @@ class RawPhone:
         return float(await self._until(quiet, seconds))
 
     def loud(self) -> list[Packet]:
-        return [packet for packet in self.packets if packet.is_loud]
+        """Those of the packets that somebody would hear."""
+        return self._loud
 
     # --- inside --------------------------------------------------------------
 
@@ -180,7 +183,11 @@ class RawPhone:
 
     def _on_rtp(self, data: bytes, _address) -> None:
         offset = 12 + 4 * (data[0] & 0x0F)
-        self.packets.append(Packet(time.monotonic(), data[1] & 0x7F, data[offset:]))
+        payload = data[offset:]
+        packet = Packet(time.monotonic(), data[1] & 0x7F, payload, is_loud(payload))
+        self.packets.append(packet)
+        if packet.is_loud:
+            self._loud.append(packet)
         self._changed.set()
 
     def _on_sip(self, data: bytes, _address) -> None:

@@ -25,6 +25,7 @@ from tests.media_worker.conversation.stage import (
     is_sound,
     make_plan,
     speech_bytes,
+    tone,
 )
 
 LONG = "We are open from Monday to Friday, from eight in the morning until six in the evening."
@@ -148,6 +149,17 @@ async def test_short_noise_within_the_guard_does_not_stop_the_greeting(stage: St
     assert stage.heard_ms == 3000
 
 
+async def test_cough_late_in_the_guard_does_not_stop_the_greeting(stage: Stage):
+    session = await greeting(stage, 600)
+    stage.caller_says = tone(200)
+    session.emit(SpeechStarted("u1", 600))
+    await stage.run(700)  # over for long, but the provider waits for 500 ms of silence
+    session.emit(SpeechStopped("u1", 1300))
+    await stage.run(2500)
+    assert session.did("interrupt") == []
+    assert stage.entry("greeting").text == GREETING
+
+
 async def test_guard_is_lifted_a_second_after_the_greetings_first_frame(stage: Stage):
     session = await greeting(stage, 980)
     assert session.did("set_guard") == []
@@ -165,6 +177,7 @@ async def test_caller_may_interrupt_the_greeting_after_the_guard(stage: Stage):
 
 async def test_speech_that_goes_on_past_the_guard_stops_the_greeting(stage: Stage):
     session = await greeting(stage, 600)
+    stage.caller_says = tone(2000)
     session.emit(SpeechStarted("u1", 500))
     await stage.run(380)
     assert session.did("interrupt") == []

@@ -39,7 +39,34 @@ def test_speech_that_goes_on_past_the_guard_stops_the_agent():
     turns = keeper()
     turns.greeting_played(10.0)
     turns.speech_started()
-    assert turns.tick(11.0) == [Move.LIFT_GUARD, Move.STOP_AGENT]
+    assert turns.tick(11.0, caller_audible=True) == [Move.LIFT_GUARD, Move.STOP_AGENT]
+
+
+def test_noise_that_is_over_at_the_end_of_the_guard_does_not_though_its_end_is_not_known_yet():
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.speech_started()
+    assert turns.tick(11.0, caller_audible=False) == [Move.LIFT_GUARD]
+    turns.speech_stopped()
+    assert turns.tick(11.3, caller_audible=True) == []
+
+
+def test_speech_too_soft_for_us_stops_the_agent_when_the_provider_keeps_hearing_it():
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.speech_started()
+    turns.tick(11.0)
+    assert turns.tick(11.9) == []
+    assert turns.tick(12.0) == [Move.STOP_AGENT]
+
+
+def test_a_pause_between_words_at_the_end_of_the_guard_does_not_hide_them():
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.speech_started()
+    assert turns.tick(11.0, caller_audible=False) == [Move.LIFT_GUARD]
+    assert turns.tick(11.1, caller_audible=True) == [Move.STOP_AGENT]
+    assert turns.tick(11.2, caller_audible=True) == []
 
 
 def test_speech_that_stopped_within_the_guard_does_not():
