@@ -61,6 +61,8 @@ class CallerSpeech:
                     self._transcript.caller_text(
                         item_id, text, final=final, offset_ms=self._time.ms(now)
                     )
+                elif final:
+                    self._transcript.no_words(item_id)
 
     def listen(self, now: float) -> list[VadEvent]:
         """Send up what was said since the last tick; what our own VAD makes of it."""

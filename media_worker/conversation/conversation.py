@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +30,8 @@ APOLOGY_PLAYED_SECONDS: Final = 60.0
 TRANSFER_GRACE_SECONDS: Final = 2.0
 """A caller's phone may hang up as soon as its transfer works, before we have heard of that."""
 HANG_UP_SECONDS: Final = 5.0
+LAST_WORDS_SECONDS: Final = 2.0
+"""Who hangs up right after speaking is written down all the same: transcripts come late."""
 
 
 class _End(msgspec.Struct, frozen=True):
@@ -76,6 +79,7 @@ class Conversation:
         self._tools = Tools(plan.tools, leg, self, self._time, emit)
         self._answered = asyncio.Event()
         self._ended: asyncio.Future[_End] = asyncio.get_running_loop().create_future()
+        self._lasted_ms: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
 
@@ -128,9 +132,17 @@ class Conversation:
             self.spawn(self._talk())
             self.spawn(self._answer())
             end = await self._ended
+            if end.leg_is_over:
+                await self._hear_last_words()
             for task in self._tasks:
                 task.cancel()
         return end
+
+    async def _hear_last_words(self) -> None:
+        if not self.plan.settings.transcription_model:
+            return
+        with suppress(TimeoutError):
+            await self._clock.within(LAST_WORDS_SECONDS, self._dialogue.last_words())
 
     async def _answer(self) -> None:
         try:
@@ -232,6 +244,7 @@ class Conversation:
 
     def _end(self, end: _End) -> None:
         if not self._ended.done():
+            self._lasted_ms = self._time.ms()
             self._ended.set_result(end)
 
     def _close_record(self) -> None:
@@ -246,7 +259,7 @@ class Conversation:
             CallEnded(
                 cause=end.cause,
                 detail=end.detail,
-                duration_ms=self._time.ms(),
+                duration_ms=self._time.ms() if self._lasted_ms is None else self._lasted_ms,
                 sip_status=end.sip_status,
             )
         )

@@ -79,6 +79,7 @@ class Dialogue:
         self._requests = Requests()
         self._quiet = Quiet(clock)
         self._failed: asyncio.Future[SessionError] | None = None
+        self._words_came = asyncio.Event()
         self._active: str | None = None
         """Response that the provider is making."""
         self._greeting_response: str | None = None
@@ -166,6 +167,8 @@ class Dialogue:
                 self._make(self._keeper.speech_started())
             case SpeechStopped():
                 self._keeper.speech_stopped()
+            case CallerText():
+                self._words_came.set()
             case TurnCommitted():
                 self._duty.is_owed = True
                 self._keeper.turn_committed(now)
@@ -268,6 +271,12 @@ class Dialogue:
     async def quiet(self, seconds: float) -> bool:
         """Wait until the agent has said all it had to; False when that takes too long."""
         return await self._quiet.wait(seconds)
+
+    async def last_words(self) -> None:
+        """Return when the words of every turn of the caller have come."""
+        while self.transcript.awaits_words:
+            self._words_came.clear()
+            await self._words_came.wait()
 
     # --- time ------------------------------------------------------------------------------------
 

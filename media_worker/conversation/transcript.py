@@ -96,6 +96,17 @@ class Transcript:
         entry.final = entry.final or final
         self._growing[item_id] = entry
 
+    def no_words(self, item_id: str) -> None:
+        """Nothing was understood of this turn: it leaves no entry."""
+        self._growing.pop(item_id, None)
+
+    @property
+    def awaits_words(self) -> bool:
+        """A turn of the caller is complete and its words are still to come."""
+        return any(
+            entry.speaker is Speaker.CALLER and not entry.final for entry in self._growing.values()
+        )
+
     # --- the agent -------------------------------------------------------------------------------
 
     def agent_item(self, item_id: str, previous_item_id: str | None) -> None:

@@ -126,6 +126,39 @@ async def test_turn_that_was_not_understood_leaves_no_entry(stage: Stage):
     assert [entry.item_id for entry in stage.entries()] == ["greeting", "a1"]
 
 
+async def test_words_that_come_after_the_caller_hung_up_are_kept(make_stage):
+    stage = make_stage(make_plan(transcription_model="gpt-transcribe"))
+    session = await stage.greeted()
+    session.caller_turn("u1", None, previous="greeting")
+    await stage.run(200)
+    stage.leg.queue.put_nowait(LegEnded(by_caller=True, sip_status=200, reason="BYE"))
+    await stage.run(700)
+    assert stage.of(CallEnded) == []
+    session.emit(CallerText("u1", "Call me back at noon.", final=True))
+    end = await stage.ended(limit_ms=200)
+    assert stage.entry("u1").text == "Call me back at noon."
+    assert end.duration_ms == pytest.approx(3300, abs=100), "the call was over with the BYE"
+
+
+async def test_words_that_never_come_hold_the_record_up_for_two_seconds_only(make_stage):
+    stage = make_stage(make_plan(transcription_model="gpt-transcribe"))
+    session = await stage.greeted()
+    session.caller_turn("u1", None, previous="greeting")
+    await stage.run(200)
+    stage.leg.queue.put_nowait(LegEnded(by_caller=True, sip_status=200, reason="BYE"))
+    await stage.ended(limit_ms=2200)
+
+
+async def test_turn_that_was_not_understood_does_not_hold_the_record_up(make_stage):
+    stage = make_stage(make_plan(transcription_model="gpt-transcribe"))
+    session = await stage.greeted()
+    session.caller_turn("u1", None, previous="greeting")
+    session.emit(CallerText("u1", "", final=True, failed=True))
+    await stage.run(200)
+    stage.leg.queue.put_nowait(LegEnded(by_caller=True, sip_status=200, reason="BYE"))
+    await stage.ended(limit_ms=100)
+
+
 async def test_caller_hangs_up_and_the_record_is_closed(stage: Stage):
     session = await stage.greeted()
     session.speak("a1", "This is a long sentence of which only a part is heard.", 4000)
