@@ -35,6 +35,10 @@ def free_sip_port() -> int:
         return port
 
 
+def ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class RunningStack:
     """`manage.py run` as a child, and what it printed: where the portal is, how to sign in."""
 
@@ -49,6 +53,8 @@ class RunningStack:
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PBXAI_")}
         self.environment = {**kept, **self.ports, "PBXAI_DATA": str(data)}
+        self.in_background = False
+        """Start as a script's shell starts `make run &`: with SIGINT ignored."""
         self.printed: dict[str, str] = {}
         self.process: subprocess.Popen[str] | None = None
 
@@ -83,6 +89,7 @@ class RunningStack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=ignore_interrupts if self.in_background else None,
         )
         if wait:
             process.wait(timeout=240)

@@ -119,6 +119,7 @@ def test_ctrl_c_stops_every_process_and_a_new_start_keeps_the_passwords(tmp_path
     password = first.sign_in()
     assert first.stop() == 0
     assert processes_of(first.data) == []
+    first.in_background = True
     first.start()
     assert first.sign_in() == password
     assert first.stop() == 0

@@ -40,6 +40,7 @@ class Command(BaseCommand):
 
     def _run(self, data: Path) -> None:
         stop_at(signal.SIGTERM)
+        stop_at(signal.SIGINT)  # a script's shell has its background commands ignore it
         # The terminal was closed; nohup means to go on then.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             stop_at(signal.SIGHUP)
