@@ -1,7 +1,7 @@
 """A caller made of two UDP sockets: SIP by hand, and every RTP packet with its arrival time.
 
-It shares no code with the product and has no jitter buffer, so that what a test measures is what
-was on the wire. One call, G.711 µ-law, no authentication (RFC 3261, RFC 3550).
+It shares only the tables of G.711 with the product and has no jitter buffer, so that what a test
+measures is what was on the wire. One call, G.711 µ-law, no authentication (RFC 3261, RFC 3550).
 """
 
 from __future__ import annotations
