@@ -19,8 +19,9 @@ from websockets.exceptions import InvalidStatus
 from media_worker import contract
 from tenants.models import Call, ProviderAccount, Worker
 from tenants.services.workers import create_worker, give_token
-from tests.e2e.stack import ROOT, RunningStack, free_port, free_sip_port
+from tests.e2e.stack import ROOT, RunningStack
 from tests.e2e.world import World, eventually
+from tests.support.ports import free_port, free_sip_port
 from tests.support.raw_phone import RawPhone
 
 

@@ -6,8 +6,8 @@ from playwright.async_api import Browser, Page, expect
 
 from media_worker.sip.phone_process import PhoneProcess
 from tests.e2e.people import signed_in, spoken
-from tests.e2e.stack import free_port
 from tests.e2e.world import House, World, eventually
+from tests.support.ports import free_port
 
 GREETING = "Hello, you have reached the clinic. How can I help you?"
 REQUEST = "please connect me to the sales department"

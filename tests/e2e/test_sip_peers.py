@@ -11,8 +11,8 @@ import pytest
 
 from media_worker.sip.phone_process import PhoneProcess
 from tests.e2e.people import spoken
-from tests.e2e.stack import free_port
 from tests.e2e.world import World, eventually
+from tests.support.ports import free_port
 
 BARESIP = """
 sip_listen 127.0.0.1:{port}

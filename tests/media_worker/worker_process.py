@@ -5,37 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Self
 
 from tests.media_worker.control.web_stub import RIGHT
-
-
-def free_port_pair() -> int:
-    """A port free for UDP and TCP whose next one is free too (TLS)."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        try:
-            with (
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tls,
-            ):
-                udp.bind(("127.0.0.1", port))
-                tls.bind(("127.0.0.1", port + 1))
-        except OSError:
-            continue
-        return port
+from tests.support.ports import free_sip_port
 
 
 class WorkerProcess:
     """`python -m media_worker` with its output kept; ended, if need be, when the test is over."""
 
     def __init__(self, data: Path, web_url: str, **environment: str) -> None:
-        self.sip_port = free_port_pair()
+        self.sip_port = free_sip_port()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PBXAI_")},
             "PBXAI_DATA": str(data),
