@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
-from media_worker.audio.vad import LocalVadDetector, VadEnd, VadEvent, VadOnset, level_db
+from media_worker.audio.vad import (
+    FRAME_MS,
+    LocalVadDetector,
+    VadEnd,
+    VadEvent,
+    VadOnset,
+    level_db,
+)
 from media_worker.contract import LocalVad, Settings, VadMode
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.timings import CallTime, Timings
@@ -15,7 +21,6 @@ from media_worker.realtime.session import CallerText, SpeechStarted, SpeechStopp
 
 AUDIBLE_DB: Final = -42.0
 """RMS below full scale of speech on a quiet line; a telephone's noise lies below -50."""
-LATEST_TICKS: Final = 4
 
 CallerEvent = SpeechStarted | SpeechStopped | TurnCommitted | CallerText
 
@@ -33,7 +38,7 @@ class CallerSpeech:
         self._clock_rate = leg.clock_rate
         self._vad = _detector(settings, leg.clock_rate)
         self._vad_ms = 0.0
-        self._latest: deque[bytes] = deque(maxlen=LATEST_TICKS)
+        self._latest = b""
         self._owns_turns = settings.vad_mode is VadMode.LOCAL
         is_server_vad = settings.vad_mode is VadMode.SERVER
         # speech_started's place includes the padding, speech_stopped's the silence waited for
@@ -67,7 +72,7 @@ class CallerSpeech:
     def listen(self, now: float) -> list[VadEvent]:
         """Send up what was said since the last tick; what our own VAD makes of it."""
         pcm = self.uplink.pull()
-        self._latest.append(pcm)
+        self._latest = pcm
         if self._vad is None or not pcm:
             return []
         self._vad_ms += len(pcm) / 2 * 1000 / self._clock_rate
@@ -78,12 +83,23 @@ class CallerSpeech:
         return events
 
     @property
-    def is_audible(self) -> bool:
-        """Whether there was sound from the caller in the last ticks (some 160 ms)."""
-        return level_db(b"".join(self._latest)) > AUDIBLE_DB
+    def began(self) -> float:
+        """When the caller began to speak, as of the last SpeechStarted."""
+        return self._began
+
+    def audible_ms(self) -> int:
+        """How much of what came with the last tick was sound. By frames, since after a stall of
+        the machine one tick brings many."""
+        size = self._clock_rate * FRAME_MS // 1000 * 2
+        frames = (self._latest[at : at + size] for at in range(0, len(self._latest), size))
+        return sum(FRAME_MS for frame in frames if level_db(frame) > AUDIBLE_DB)
+
+    def spoken_at(self, event: VadEvent, now: float) -> float:
+        """When that was which our own VAD has heard just now."""
+        return now - (self._vad_ms - event.at_ms) / 1000
 
     def _take_own(self, event: VadEvent, now: float) -> None:
-        at = now - (self._vad_ms - event.at_ms) / 1000
+        at = self.spoken_at(event, now)
         match event:
             case VadOnset():
                 self._start(at)

@@ -164,7 +164,7 @@ class Dialogue:
     def _on_caller(self, event: CallerEvent, now: float) -> None:
         match event:
             case SpeechStarted():
-                self._make(self._keeper.speech_started())
+                self._make(self._keeper.speech_started(self.caller.began))
             case SpeechStopped():
                 self._keeper.speech_stopped()
             case CallerText():
@@ -285,17 +285,14 @@ class Dialogue:
         now = self._clock.now()
         self._listen(now)
         self._follow_greeting(now)
-        self._make(self._keeper.tick(now, caller_audible=self._is_caller_audible()))
+        # Counted only for speech that began within the guard: a level costs time.
+        audible_ms = self.caller.audible_ms() if self._keeper.in_doubt else 0
+        self._make(self._keeper.tick(now, audible_ms=audible_ms))
         self.agent.tick(now)
         self.transcript.send_changes(self._time.ms())
         self._follow_duty(now)
         is_quiet = self._active is None and self._requests.is_idle and not self.agent.is_audible
         self._quiet.tick(now, is_quiet=is_quiet)
-
-    def _is_caller_audible(self) -> bool:
-        # Asked only about speech that the guard held back: a level costs time.
-        doubtful = self._keeper.guarded or self._keeper.in_doubt
-        return doubtful and self._keeper.caller_speaks and self.caller.is_audible
 
     def _follow_duty(self, now: float) -> None:
         if self._active is not None and self.agent.is_starved(self._active):
@@ -324,8 +321,9 @@ class Dialogue:
         for event in self.caller.listen(now):
             match event:
                 case VadOnset():
+                    began = self.caller.spoken_at(event, now)
                     is_audible = self.agent.is_audible
-                    self._make(self._keeper.local_onset(agent_audible=is_audible))
+                    self._make(self._keeper.local_onset(began, agent_audible=is_audible))
                 case VadEnd():
                     self._make(self._keeper.local_end(now))
 

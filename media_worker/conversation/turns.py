@@ -3,7 +3,7 @@
 The keeper is told what was heard and answers with moves for the conversation to make, in order.
 While the greeting is guarded the provider neither answers nor interrupts by itself; the guard ends
 `guard_ms` after the first frame of the greeting was played, or with the greeting. What began within
-it interrupts only if it still sounds after it.
+it interrupts only if it goes on for a while after it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ CONFIRM_SECONDS: Final = 1.5
 LIFTING_SECONDS: Final = 1.5
 """So long after the guard was lifted a turn may end that the provider still holds for guarded; it
 is answered by the provider within the same time, or we ask."""
+
+GOES_ON_MS: Final = 250
+"""So much sound after the guard makes speech of what began within it; a cough is over by then."""
 
 DOUBT_SECONDS: Final = 1.0
 """The provider has heard speech within the guard and not its end, so long after the guard: then
@@ -47,7 +50,8 @@ class TurnKeeper:
         self._unconfirmed = False
         self._answer_at: float | None = None
         self.in_doubt = False
-        """Something was heard within the guard; whether it goes on is not known yet."""
+        """Something began within the guard; whether it goes on is not known yet."""
+        self._goes_on_ms = 0
         self.guarded = greets
         self.greeting_is_over = not greets
 
@@ -57,12 +61,12 @@ class TurnKeeper:
 
     # --- the caller ------------------------------------------------------------------------------
 
-    def speech_started(self) -> list[Move]:
-        """The provider heard the caller begin."""
+    def speech_started(self, began: float) -> list[Move]:
+        """The provider heard that the caller began at `began`."""
         self._provider_hears = True
         self._unconfirmed = False
         self._answer_at = None
-        return self._barge_in()
+        return self._hear(began)
 
     def speech_stopped(self) -> None:
         self._provider_hears = False
@@ -75,11 +79,11 @@ class TurnKeeper:
         elif self._lifted_at is not None and now - self._lifted_at < LIFTING_SECONDS:
             self._answer_at = now + LIFTING_SECONDS
 
-    def local_onset(self, *, agent_audible: bool) -> list[Move]:
-        """Our own VAD heard the caller begin."""
+    def local_onset(self, began: float, *, agent_audible: bool) -> list[Move]:
+        """Our own VAD heard that the caller began at `began`."""
         self._we_hear = True
         self._answer_at = None
-        moves = self._barge_in()
+        moves = self._hear(began)
         self._unconfirmed = bool(moves) and agent_audible and not self.owns_turns
         return moves
 
@@ -117,23 +121,32 @@ class TurnKeeper:
                 moves.append(Move.ANSWER)
         return moves
 
-    def tick(self, now: float, *, caller_audible: bool = False) -> list[Move]:
-        """`caller_audible`: there is sound from the caller now; the provider's word that speech
-        has ended comes only after the silence that it waits for."""
+    def tick(self, now: float, *, audible_ms: int = 0) -> list[Move]:
+        """`audible_ms`: sound from the caller since the last tick; the provider's word that speech
+        has ended comes only after the silence that it waits for. Read only while in doubt."""
         moves = []
+        if self.in_doubt:
+            moves += self._resolve_doubt(now, audible_ms)
         if self.guarded and self._guard_ends is not None and now >= self._guard_ends:
             moves += self._lift_guard(now)
             self.in_doubt = self.caller_speaks
-        if self.in_doubt:
-            moves += self._resolve_doubt(now, caller_audible)
         if self._answer_at is not None and now >= self._answer_at:
             self._answer_at = None
             moves.append(Move.ANSWER)
         return moves
 
-    def _resolve_doubt(self, now: float, caller_audible: bool) -> list[Move]:
+    def _hear(self, began: float) -> list[Move]:
+        """The caller began; word of it may come late, so that the guard is lifted by now."""
+        lifted_at = self._lifted_at
+        if lifted_at is not None and began < lifted_at and not self.greeting_is_over:
+            self.in_doubt = True
+            return []
+        return self._barge_in()
+
+    def _resolve_doubt(self, now: float, audible_ms: int) -> list[Move]:
         lifted_at = self._lifted_at or now
-        goes_on = caller_audible or now - lifted_at >= DOUBT_SECONDS
+        self._goes_on_ms += audible_ms
+        goes_on = self._goes_on_ms >= GOES_ON_MS or now - lifted_at >= DOUBT_SECONDS
         self.in_doubt = self.caller_speaks and not goes_on
         return self._barge_in() if self.caller_speaks and goes_on else []
 
@@ -142,4 +155,5 @@ class TurnKeeper:
         return [Move.LIFT_GUARD]
 
     def _barge_in(self) -> list[Move]:
+        self.in_doubt = False
         return [Move.STOP_AGENT] if self._interrupt and not self.guarded else []

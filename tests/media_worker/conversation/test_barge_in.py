@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from media_worker.contract import TurnMeasured
-from media_worker.conversation.turns import LIFTING_SECONDS
+from media_worker.contract import CallPlan, LocalVad, TurnMeasured
+from media_worker.conversation.turns import GOES_ON_MS, LIFTING_SECONDS
 from media_worker.realtime.session import (
     AgentAudio,
     AgentText,
@@ -29,6 +31,7 @@ from tests.media_worker.conversation.stage import (
 )
 
 LONG = "We are open from Monday to Friday, from eight in the morning until six in the evening."
+PADDING_MS = make_plan().settings.prefix_padding_ms
 
 
 async def speaking(stage: Stage, heard_ms: int = 1000):
@@ -149,12 +152,31 @@ async def test_short_noise_within_the_guard_does_not_stop_the_greeting(stage: St
     assert stage.heard_ms == 3000
 
 
-async def test_cough_late_in_the_guard_does_not_stop_the_greeting(stage: Stage):
-    session = await greeting(stage, 600)
-    stage.caller_says = tone(200)
-    session.emit(SpeechStarted("u1", 600))
+@pytest.mark.parametrize("at_ms", [600, 860])
+async def test_cough_late_in_the_guard_does_not_stop_the_greeting(stage: Stage, at_ms: int):
+    session = await greeting(stage, at_ms)
+    stage.caller_says = tone(300)
+    await stage.run(100)
+    session.emit(SpeechStarted("u1", at_ms - PADDING_MS))
     await stage.run(700)  # over for long, but the provider waits for 500 ms of silence
-    session.emit(SpeechStopped("u1", 1300))
+    session.emit(SpeechStopped("u1", at_ms + 800))
+    await stage.run(2500)
+    assert session.did("interrupt") == []
+    assert stage.entry("greeting").text == GREETING
+
+
+@pytest.mark.parametrize("local_vad", [LocalVad.OFF, LocalVad.ENERGY])
+async def test_cough_of_the_guard_that_is_known_after_it_does_not(
+    make_stage: Callable[[CallPlan], Stage], local_vad: LocalVad
+):
+    stage = make_stage(make_plan(local_vad=local_vad))
+    session = await greeting(stage, 960)
+    stage.caller_says = tone(200)
+    await stage.run(200)
+    assert session.did("set_guard") == [False]
+    session.emit(SpeechStarted("u1", 960 - PADDING_MS))
+    await stage.run(600)
+    session.emit(SpeechStopped("u1", 1660))
     await stage.run(2500)
     assert session.did("interrupt") == []
     assert stage.entry("greeting").text == GREETING
@@ -182,8 +204,10 @@ async def test_speech_that_goes_on_past_the_guard_stops_the_greeting(stage: Stag
     await stage.run(380)
     assert session.did("interrupt") == []
     await stage.run(120)
+    assert session.did("interrupt") == []
+    await stage.run(GOES_ON_MS)
     (heard,) = session.did("interrupt")
-    assert 1000 <= heard.milliseconds <= 1080
+    assert 1000 + GOES_ON_MS <= heard.milliseconds <= 1100 + GOES_ON_MS
     assert [name for name, _ in session.asked] == ["say", "set_guard", "interrupt"]
 
 

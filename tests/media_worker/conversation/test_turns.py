@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from media_worker.conversation.turns import CONFIRM_SECONDS, Move, TurnKeeper
+from media_worker.conversation.turns import CONFIRM_SECONDS, GOES_ON_MS, Move, TurnKeeper
 
 
 def keeper(
@@ -16,7 +16,7 @@ def keeper(
 def test_speech_within_the_guard_moves_nothing():
     turns = keeper()
     assert turns.guarded
-    assert turns.speech_started() == []
+    assert turns.speech_started(9.9) == []
     turns.greeting_played(10.0)
     assert turns.tick(10.9) == []
 
@@ -38,41 +38,64 @@ def test_guard_never_ends_before_the_greeting_is_heard():
 def test_speech_that_goes_on_past_the_guard_stops_the_agent():
     turns = keeper()
     turns.greeting_played(10.0)
-    turns.speech_started()
-    assert turns.tick(11.0, caller_audible=True) == [Move.LIFT_GUARD, Move.STOP_AGENT]
+    turns.speech_started(10.8)
+    assert turns.tick(11.0) == [Move.LIFT_GUARD]
+    assert turns.tick(11.0 + GOES_ON_MS / 2000, audible_ms=GOES_ON_MS - 20) == []
+    assert turns.tick(11.0 + GOES_ON_MS / 1000, audible_ms=20) == [Move.STOP_AGENT]
+    assert turns.tick(11.5, audible_ms=200) == []
 
 
-def test_noise_that_is_over_at_the_end_of_the_guard_does_not_though_its_end_is_not_known_yet():
+def test_noise_that_still_sounds_at_the_end_of_the_guard_but_ends_soon_does_not():
     turns = keeper()
     turns.greeting_played(10.0)
-    turns.speech_started()
-    assert turns.tick(11.0, caller_audible=False) == [Move.LIFT_GUARD]
+    turns.speech_started(10.8)
+    assert turns.tick(11.0, audible_ms=40) == [Move.LIFT_GUARD]
+    assert turns.tick(11.04, audible_ms=GOES_ON_MS - 20) == []
+    assert turns.tick(11.5) == []  # silent; the provider waits for more of it
     turns.speech_stopped()
-    assert turns.tick(11.3, caller_audible=True) == []
+    assert turns.tick(11.6, audible_ms=GOES_ON_MS) == []
+    assert turns.tick(100.0) == []
+
+
+@pytest.mark.parametrize("heard_by", ["the provider", "our own VAD"])
+def test_noise_of_the_guard_that_we_hear_of_after_it_does_not(heard_by):
+    turns = keeper()
+    turns.greeting_played(10.0)
+    turns.tick(11.0)
+    if heard_by == "the provider":
+        assert turns.speech_started(10.99) == []
+    else:
+        assert turns.local_onset(10.99, agent_audible=True) == []
+    assert turns.tick(11.1, audible_ms=40) == []
+    turns.speech_stopped()
+    turns.local_end(11.2)
+    assert turns.tick(11.2, audible_ms=GOES_ON_MS) == []
+    assert turns.speech_started(11.2) == [Move.STOP_AGENT]
 
 
 def test_speech_too_soft_for_us_stops_the_agent_when_the_provider_keeps_hearing_it():
     turns = keeper()
     turns.greeting_played(10.0)
-    turns.speech_started()
+    turns.speech_started(10.5)
     turns.tick(11.0)
     assert turns.tick(11.9) == []
     assert turns.tick(12.0) == [Move.STOP_AGENT]
 
 
-def test_a_pause_between_words_at_the_end_of_the_guard_does_not_hide_them():
+def test_a_pause_between_words_after_the_guard_does_not_hide_them():
     turns = keeper()
     turns.greeting_played(10.0)
-    turns.speech_started()
-    assert turns.tick(11.0, caller_audible=False) == [Move.LIFT_GUARD]
-    assert turns.tick(11.1, caller_audible=True) == [Move.STOP_AGENT]
-    assert turns.tick(11.2, caller_audible=True) == []
+    turns.speech_started(10.5)
+    assert turns.tick(11.0) == [Move.LIFT_GUARD]
+    assert turns.tick(11.2, audible_ms=GOES_ON_MS // 2) == []
+    assert turns.tick(11.4, audible_ms=0) == []
+    assert turns.tick(11.6, audible_ms=GOES_ON_MS // 2) == [Move.STOP_AGENT]
 
 
 def test_speech_that_stopped_within_the_guard_does_not():
     turns = keeper()
     turns.greeting_played(10.0)
-    turns.speech_started()
+    turns.speech_started(10.0)
     turns.speech_stopped()
     assert turns.tick(11.0) == [Move.LIFT_GUARD]
 
@@ -80,7 +103,7 @@ def test_speech_that_stopped_within_the_guard_does_not():
 def test_turn_of_the_guard_is_answered_when_the_greeting_is_over():
     turns = keeper()
     turns.greeting_played(10.0)
-    turns.speech_started()
+    turns.speech_started(10.0)
     turns.turn_committed(10.5)
     assert turns.tick(11.0) == [Move.LIFT_GUARD]
     assert turns.greeting_over(13.0) == [Move.ANSWER]
@@ -90,40 +113,40 @@ def test_turn_of_the_guard_is_answered_when_the_greeting_is_over():
 def test_turn_of_the_guard_is_left_to_the_provider_when_the_caller_speaks_again():
     turns = keeper()
     turns.turn_committed(10.5)
-    turns.speech_started()
+    turns.speech_started(10.0)
     assert turns.greeting_over(10.8) == [Move.LIFT_GUARD]
 
 
 @pytest.mark.parametrize("interrupt", [True, False])
 def test_speech_after_the_guard_stops_the_agent_where_that_is_allowed(interrupt):
     turns = keeper(greets=False, interrupt=interrupt)
-    assert turns.speech_started() == ([Move.STOP_AGENT] if interrupt else [])
-    assert turns.local_onset(agent_audible=True) == ([Move.STOP_AGENT] if interrupt else [])
+    assert turns.speech_started(10.0) == ([Move.STOP_AGENT] if interrupt else [])
+    assert turns.local_onset(9.9, agent_audible=True) == ([Move.STOP_AGENT] if interrupt else [])
 
 
 def test_turn_after_the_guard_is_the_providers_to_answer():
     turns = keeper(greets=False)
-    turns.speech_started()
+    turns.speech_started(10.0)
     turns.turn_committed(10.0)
     assert turns.tick(100.0) == []
 
 
 def test_our_own_vad_ends_the_turn_where_it_owns_turns():
     turns = keeper(greets=False, owns_turns=True)
-    assert turns.local_onset(agent_audible=False) == [Move.STOP_AGENT]
+    assert turns.local_onset(9.9, agent_audible=False) == [Move.STOP_AGENT]
     assert turns.local_end(11.0) == [Move.COMMIT]
 
 
 def test_own_turn_of_the_guard_is_committed_when_the_greeting_is_over():
     turns = keeper(owns_turns=True)
-    turns.local_onset(agent_audible=True)
+    turns.local_onset(9.9, agent_audible=True)
     assert turns.local_end(10.5) == []
     assert turns.greeting_over(12.0) == [Move.LIFT_GUARD, Move.COMMIT]
 
 
 def test_stop_that_the_provider_does_not_confirm_is_made_good():
     turns = keeper(greets=False)
-    turns.local_onset(agent_audible=True)
+    turns.local_onset(9.9, agent_audible=True)
     assert turns.local_end(10.0) == []
     assert turns.tick(10.0 + CONFIRM_SECONDS - 0.1) == []
     assert turns.tick(10.0 + CONFIRM_SECONDS) == [Move.ANSWER]
@@ -133,14 +156,17 @@ def test_stop_that_the_provider_does_not_confirm_is_made_good():
 @pytest.mark.parametrize("confirmation", ["speech_started", "response_started"])
 def test_stop_that_the_provider_confirms_needs_nothing(confirmation):
     turns = keeper(greets=False)
-    turns.local_onset(agent_audible=True)
+    turns.local_onset(9.9, agent_audible=True)
     turns.local_end(10.0)
-    getattr(turns, confirmation)()
+    if confirmation == "speech_started":
+        turns.speech_started(10.0)
+    else:
+        turns.response_started()
     assert turns.tick(100.0) == []
 
 
 def test_local_onset_while_the_agent_is_silent_owes_nothing():
     turns = keeper(greets=False)
-    turns.local_onset(agent_audible=False)
+    turns.local_onset(9.9, agent_audible=False)
     turns.local_end(10.0)
     assert turns.tick(100.0) == []
