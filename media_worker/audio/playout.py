@@ -76,10 +76,13 @@ class Playout:
         self._items: dict[str, _Item] = {}
         self._filling: _Item | None = None
         self._starved = False
+        self._paused = False
         self._last_played_at: float | None = None
 
     def next_frame(self) -> bytes:
         """Exactly 20 ms to send now; silence when nothing is queued. Media thread."""
+        if self._paused:
+            return self._silence
         try:
             item, _, end, pcm = self._frames.popleft()
         except IndexError:
@@ -118,8 +121,20 @@ class Playout:
             self._filling = None
         self._forget_old()
 
+    def pause(self) -> None:
+        """Silence from the very next frame on; what is queued, and what comes, waits."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on with the sample after the last one that was heard."""
+        self._paused = False
+
+    @property
+    def is_paused(self) -> bool:
+        return self._paused
+
     def flush(self) -> Cut | None:
-        """Drop all that is queued: the very next frame is silence.
+        """Drop all that is queued: the very next frame is silence. Ends a pause.
 
         Returns what became of the item being played (or next to be), None when there was none.
         """
@@ -138,6 +153,7 @@ class Playout:
             else:
                 unheard.append(item.item_id)
         self._forget_old()
+        self._paused = False
         return msgspec.structs.replace(cut, unheard=tuple(unheard)) if cut and unheard else cut
 
     def heard_ms(self, item_id: str) -> int:

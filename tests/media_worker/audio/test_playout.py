@@ -139,6 +139,41 @@ def test_a_new_item_plays_after_a_flush(playout):
     assert playout.next_frame() == pcm(20, "b")
 
 
+def test_a_pause_is_silent_from_the_next_frame_and_goes_on_with_the_next_sample(playout):
+    sound = b"".join(number.to_bytes(2, "little") for number in range(800))
+    playout.append("a", sound)
+    heard = [playout.next_frame()]
+    playout.pause()
+    assert playout.is_paused
+    assert [playout.next_frame() for _ in range(3)] == [SILENCE] * 3
+    assert (playout.heard_ms("a"), playout.queued_ms, playout.is_idle) == (20, 80, False)
+    playout.append("a", sound)  # what comes meanwhile waits
+    playout.resume()
+    assert not playout.is_paused
+    heard += [playout.next_frame() for _ in range(9)]
+    assert b"".join(heard) == sound + sound
+    assert playout.heard_ms("a") == 200
+
+
+def test_a_pause_is_no_underrun(playout):
+    playout.append("a", pcm(20))
+    playout.next_frame()
+    playout.pause()
+    playout.next_frame()
+    assert playout.underruns == 0
+
+
+def test_a_flush_of_paused_speech_says_what_was_heard_and_ends_the_pause(playout):
+    playout.append("a", pcm(100))
+    playout.next_frame()
+    playout.pause()
+    playout.next_frame()
+    assert playout.flush() == Cut("a", heard_ms=20, dropped_ms=80)
+    assert not playout.is_paused
+    playout.append("b", pcm(20, "b"))
+    assert playout.next_frame() == pcm(20, "b")
+
+
 def test_items_that_are_done_are_forgotten_in_the_end(playout):
     for number in range(1000):
         playout.append(str(number), pcm(20))
