@@ -24,6 +24,8 @@ class Recording:
         self.last_loud_at: float | None = None
         self._read = 0
         self._run = 0
+        self._loud_frames = 0
+        """Frames up to the last loud one."""
 
     def put(self, frame: bytes) -> None:
         self.frames.append((monotonic(), frame))
@@ -34,21 +36,20 @@ class Recording:
 
     def listen(self) -> None:
         """Look at what came since the last call."""
-        frames = self.frames[self._read :]
-        self._read += len(frames)
-        for at, frame in frames:
+        for at, frame in self.frames[self._read :]:
+            self._read += 1
             self._run = self._run + 1 if level_db(frame) > SPEECH_DB else 0
             if self._run >= _SURE_FRAMES:
                 self.speech_ms += FRAME_MS * (_SURE_FRAMES if self._run == _SURE_FRAMES else 1)
                 self.last_loud_at = at
+                self._loud_frames = self._read
 
     def spoke_since(self, moment: float) -> bool:
         self.listen()
         return self.last_loud_at is not None and self.last_loud_at > moment
 
-    def silent_ms(self) -> float:
-        """How long nobody has spoken, by the frames' own times; 0 before anything was heard."""
+    def silent_ms(self) -> int:
+        """For how much audio nobody has spoken; 0 before anything was heard. A moment without any
+        frames, on a busy machine, is not silence."""
         self.listen()
-        if self.last_loud_at is None:
-            return 0.0
-        return (self.frames[self._read - 1][0] - self.last_loud_at) * 1000
+        return (self._read - self._loud_frames) * FRAME_MS if self._loud_frames else 0

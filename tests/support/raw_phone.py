@@ -13,11 +13,13 @@ import struct
 import time
 import uuid
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from media_worker.audio import g711
 
+CLOCK_RATE = 8000
 FRAME_SECONDS = 0.02
 FRAME_BYTES = 160
 LOUD = 300
@@ -26,12 +28,18 @@ LOUD = 300
 
 @dataclass
 class Packet:
-    """One RTP packet as it came: CLOCK_MONOTONIC seconds, payload type, payload."""
+    """One RTP packet as it came: CLOCK_MONOTONIC seconds, payload type, timestamp, payload."""
 
     at: float
     payload_type: int
+    stamp: int
     payload: bytes
     is_loud: bool
+
+
+def sound_seconds(first: Packet, last: Packet) -> float:
+    """From the beginning of one packet to the end of the other, by the sender's own clock."""
+    return ((last.stamp - first.stamp) % (1 << 32)) / CLOCK_RATE + FRAME_SECONDS
 
 
 def is_loud(payload: bytes) -> bool:
@@ -77,6 +85,8 @@ class RawPhone:
         )
         self._queue: list[bytes] = []
         self._loud: list[Packet] = []
+        self._quiet = 0
+        """Silent packets since the last loud one."""
         self._speaker: asyncio.Task[None] | None = None
         self._to = self._target = ""
         self._branch = ""
@@ -147,18 +157,26 @@ class RawPhone:
         return float(loud)
 
     async def silence(self, *, seconds_of_it: float = 0.8, seconds: float = 60.0) -> float:
-        """When the last loud packet came, once none has come for so long."""
+        """When the last loud packet came, once silent packets for so long have come after it.
 
-        def quiet() -> float | None:
-            loud = self.loud()
-            last = loud[-1].at if loud else 0.0
-            return last if last and time.monotonic() - last > seconds_of_it else None
-
-        return float(await self._until(quiet, seconds))
+        Counted in packets: a moment without any, on a busy machine, is not silence.
+        """
+        enough = round(seconds_of_it / FRAME_SECONDS)
+        return float(
+            await self._until(
+                lambda: self._loud[-1].at if self._loud and self._quiet >= enough else None,
+                seconds,
+            )
+        )
 
     def loud(self) -> list[Packet]:
         """Those of the packets that somebody would hear."""
         return self._loud
+
+    def longest_stall(self, until: float) -> float:
+        """Longest time without any packet up to then; some 0.02 s when nobody was held up."""
+        times = [packet.at for packet in self.packets if packet.at <= until]
+        return max((after - before for before, after in pairwise(times)), default=0.0)
 
     # --- inside --------------------------------------------------------------
 
@@ -184,8 +202,10 @@ class RawPhone:
     def _on_rtp(self, data: bytes, _address) -> None:
         offset = 12 + 4 * (data[0] & 0x0F)
         payload = data[offset:]
-        packet = Packet(time.monotonic(), data[1] & 0x7F, payload, is_loud(payload))
+        stamp = int.from_bytes(data[4:8], "big")
+        packet = Packet(time.monotonic(), data[1] & 0x7F, stamp, payload, is_loud(payload))
         self.packets.append(packet)
+        self._quiet = 0 if packet.is_loud else self._quiet + 1
         if packet.is_loud:
             self._loud.append(packet)
         self._changed.set()
