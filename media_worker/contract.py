@@ -8,6 +8,10 @@ HTTP (worker -> web, `Authorization: Bearer <worker token>`):
 
     POST /api/worker/v1/calls         AdmissionRequest -> 200 CallPlan | Refusal (tag `verdict`)
     POST /api/worker/v1/checks/{id}   (empty)          -> 200 AccountCheckPlan; 404 when over
+    GET  /api/worker/v1/prompts/{digest}               -> 200 audio/wav (16 bit, mono); 404
+    PUT  /api/worker/v1/recordings/{call_id}?duration_ms=&offset_ms=&sha256=   (audio/ogg)
+         -> 201 stored; 200 stored before; 404 not this worker's call, or not to be recorded;
+            409 another recording is stored; 413 too large
 
 Errors are RFC 9457 problem documents: 400 malformed, 401 token refused, 503 the web side cannot.
 
@@ -37,6 +41,8 @@ LIVENESS_SECONDS: Final = 30.0
 
 ADMISSION_PATH: Final = "/api/worker/v1/calls"
 CHECK_PATH: Final = "/api/worker/v1/checks/{check_id}"
+PROMPT_PATH: Final = "/api/worker/v1/prompts/{digest}"
+RECORDING_PATH: Final = "/api/worker/v1/recordings/{call_id}"
 LINK_PATH: Final = "/ws/worker/v1/link"
 
 
@@ -77,6 +83,7 @@ class LocalVad(StrEnum):
     OFF = "off"
     ENERGY = "energy"
     WEBRTC = "webrtc"
+    NEURAL = "neural"
 
 
 class Eagerness(StrEnum):
@@ -170,6 +177,13 @@ class ProblemKind(StrEnum):
     """Frames that are not of the protocol."""
 
 
+class PromptKind(StrEnum):
+    """What a rendered prompt is for."""
+
+    GREETING = "greeting"
+    CONSENT = "consent"
+
+
 class ToolState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -239,11 +253,31 @@ class Settings(Message, frozen=True, kw_only=True):
     transcription_language: str = ""
     """ISO 639-1; empty: the provider finds out."""
     local_vad: LocalVad = LocalVad.OFF
+    vad_gates_audio: bool = False
+    """Only what the local VAD takes for speech goes to the provider."""
+    vad_stops_agent: bool = True
+    """The local VAD stops the agent before the provider's word has come."""
+    false_interruption_ms: int = 1500
+    """A stop by the local VAD that nobody confirms for so long is undone; 0: never."""
+    chunk_ms: int = 40
+    """Audio goes to the provider in pieces of so much: 20-100, a multiple of 20."""
+    record: bool = False
 
 
 class Greeting(Message, frozen=True, kw_only=True):
     language: str
     text: str
+
+
+class Prompt(Message, frozen=True, kw_only=True):
+    """Speech that the web side has rendered; pulled by its digest."""
+
+    kind: PromptKind
+    language: str
+    text: str
+    digest: str
+    """SHA-256 of the WAV file, in hexadecimal."""
+    duration_ms: int
 
 
 class TransferTarget(Message, frozen=True, kw_only=True):
@@ -271,6 +305,10 @@ class CallPlan(Message, tag_field="verdict", tag="accept", frozen=True, kw_only=
     revision: int
     language: str
     greeting: Greeting | None
+    consent: Greeting | None = None
+    """Said before the greeting of a call that is recorded."""
+    prompts: tuple[Prompt, ...] = ()
+    """Those of the texts above that are rendered; the provider says the others itself."""
     apology: Greeting
     """Said when the provider fails, before hanging up."""
     provider: ProviderAccess
@@ -399,6 +437,34 @@ class TurnMeasured(Event, tag="turn.measured", frozen=True, kw_only=True):
     interrupted: bool = False
 
 
+class CallMeasured(Event, tag="call.measured", frozen=True, kw_only=True):
+    """What the line was like; comes just before the call's end. -1: not known."""
+
+    packets_received: int = -1
+    packets_lost: int = -1
+    """Of the caller's audio, on its way to us (RFC 3550 section 6.4.1)."""
+    packets_sent: int = -1
+    remote_lost: int = -1
+    """Of ours, as the other side reports it (RTCP)."""
+    jitter_ms: float = 0.0
+    """Interarrival jitter, mean over the call (RFC 3550 section 6.4.1)."""
+    jitter_max_ms: float = 0.0
+    round_trip_ms: float = 0.0
+    """From RTCP; 0: the other side sends none."""
+    late_frames: int = 0
+    """Frames of 20 ms that we handed out late."""
+    underruns: int = 0
+    """How often the agent's speech ran dry before its end."""
+    dropped_ms: int = 0
+    """The caller's audio that was thrown away because nobody took it in time."""
+    heard_ms: int = 0
+    """The caller's audio, silence included."""
+    not_sent_ms: int = 0
+    """Of it, what was kept from the provider: nobody spoke, or the call was on hold."""
+    mos: float | None = None
+    """Estimate of the mean opinion score, 1 to 4.5 (ITU-T G.107); None: nothing was measured."""
+
+
 class UsageReported(Event, tag="usage.reported", frozen=True, kw_only=True):
     """Tokens of one response, as the provider counted them (`response.done`)."""
 
@@ -431,6 +497,7 @@ AnyEvent = (
     | TranscriptUpdated
     | ToolUpdated
     | TurnMeasured
+    | CallMeasured
     | UsageReported
     | AccountChecked
 )
@@ -463,6 +530,8 @@ class Hello(Frame, tag="hello", frozen=True, kw_only=True):
     """pjsua2 version and suffix."""
     capacity: int
     """Calls at once that this build and configuration really take."""
+    clock_rate: int = 8000
+    """Hz of the bridge: 8000, or 16000 for wideband lines."""
     addresses: tuple[str, ...] = ()
     """`sip:host:port;transport=udp` and so on."""
 

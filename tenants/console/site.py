@@ -155,7 +155,7 @@ class SettingsPage(Page):
 
 SETTINGS_FIELDSETS: Final[list[Any]] = [
     (_("Provider"), {"fields": ["provider_account", "dialect", "model", "audio_format"]}),
-    (_("Speech"), {"fields": ["language", "voice", "speed", "greetings", "apologies"]}),
+    (_("Speech"), {"fields": ["language", "voice", "speed", "greetings", "consents", "apologies"]}),
     (_("Instructions"), {"fields": ["instructions", "temperature", "max_output_tokens"]}),
     (
         _("Turn-taking"),
@@ -169,6 +169,7 @@ SETTINGS_FIELDSETS: Final[list[Any]] = [
                 "greeting_guard_ms",
                 "noise_reduction",
                 "local_vad",
+                ("vad_stops_agent", "false_interruption_ms", "vad_gates_audio"),
             ],
         },
     ),
@@ -176,4 +177,5 @@ SETTINGS_FIELDSETS: Final[list[Any]] = [
         _("Transcription of the caller"),
         {"fields": ["transcription_model", "transcription_language"]},
     ),
+    (_("Audio"), {"fields": ["chunk_ms", "record"]}),
 ]

@@ -6,6 +6,9 @@ from tenants.models.audit import AuditEntry
 from tenants.models.call import Call
 from tenants.models.number import Number
 from tenants.models.problem import CallProblem
+from tenants.models.prompt import Prompt
+from tenants.models.quality import CallQuality
+from tenants.models.recording import Recording
 from tenants.models.revision import AgentRevision
 from tenants.models.settings import PlatformSettings, SettingsFields, TenantSettings
 from tenants.models.tenant import Member, Tenant
@@ -21,10 +24,13 @@ __all__ = [
     "AuditEntry",
     "Call",
     "CallProblem",
+    "CallQuality",
     "Member",
     "Number",
     "PlatformSettings",
+    "Prompt",
     "ProviderAccount",
+    "Recording",
     "SetAsideRecord",
     "SettingsFields",
     "Tenant",

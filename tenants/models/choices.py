@@ -47,6 +47,7 @@ class LocalVad(models.TextChoices):
     OFF = contract.LocalVad.OFF.value, _("Off")
     ENERGY = contract.LocalVad.ENERGY.value, _("By loudness")
     WEBRTC = contract.LocalVad.WEBRTC.value, _("WebRTC detector")
+    NEURAL = contract.LocalVad.NEURAL.value, _("Neural network (Silero)")
 
 
 class Eagerness(models.TextChoices):
@@ -135,6 +136,12 @@ class ProblemKind(models.TextChoices):
 class Speaker(models.TextChoices):
     CALLER = contract.Speaker.CALLER.value, _("Caller")
     AGENT = contract.Speaker.AGENT.value, _("Agent")
+
+
+class PromptState(models.TextChoices):
+    WAITING = "waiting", _("Being made")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Not available")
 
 
 class ToolState(models.TextChoices):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, StepValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -156,8 +156,31 @@ class SettingsFields(models.Model):
         blank=True,
         choices=choices.LocalVad.choices,
     )
+    vad_gates_audio = models.BooleanField(_("send only speech"), null=True, blank=True)
+    vad_stops_agent = models.BooleanField(_("own detection stops the agent"), null=True, blank=True)
+    false_interruption_ms = models.PositiveIntegerField(
+        _("go on after a false interruption, ms"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(5000)],
+        help_text=_("0 for never."),
+    )
+    chunk_ms = models.PositiveIntegerField(
+        _("pieces of audio, ms"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(20), MaxValueValidator(100), StepValueValidator(20)],
+        help_text=_("20 to 100, a multiple of 20."),
+    )
+    record = models.BooleanField(_("record calls"), null=True, blank=True)
     greetings = models.JSONField(
         _("greetings"), null=True, blank=True, validators=[validators.validate_greetings]
+    )
+    consents = models.JSONField(
+        _("announcements of the recording"),
+        null=True,
+        blank=True,
+        validators=[validators.validate_greetings],
     )
     apologies = models.JSONField(
         _("apologies"), null=True, blank=True, validators=[validators.validate_apologies]
@@ -169,6 +192,8 @@ class SettingsFields(models.Model):
             _between("vad_threshold", 0.0, 1.0),
             _between("speed", 0.25, 1.5),
             _between("temperature", 0.6, 1.2),
+            _between("chunk_ms", 20, 100),
+            _between("false_interruption_ms", 0, 5000),
             _known("dialect", choices.Dialect.values),
             _known("audio_format", choices.AudioFormat.values),
             _known("vad_mode", choices.VadMode.values),

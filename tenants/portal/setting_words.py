@@ -37,6 +37,12 @@ LABELS: Final[dict[str, str | Promise]] = {
     "interrupt": gettext_lazy("The caller may interrupt"),
     "greeting_guard_ms": gettext_lazy("Protect the greeting for"),
     "local_vad": gettext_lazy("Voice detection on our side"),
+    "vad_stops_agent": gettext_lazy("It stops the agent"),
+    "false_interruption_ms": gettext_lazy("Go on when it was only a noise after"),
+    "vad_gates_audio": gettext_lazy("Send only speech to the provider"),
+    "chunk_ms": gettext_lazy("Sound goes to the provider in pieces of"),
+    "record": gettext_lazy("Record calls"),
+    "consents": gettext_lazy("Announcements of the recording"),
     "noise_reduction": gettext_lazy("Noise reduction"),
     "temperature": gettext_lazy("Temperature"),
     "max_output_tokens": gettext_lazy("Longest answer"),
@@ -86,7 +92,7 @@ def describe(name: str, value: Any) -> str:
 
 
 def _milliseconds(name: str, value: int) -> str:
-    if name == "idle_timeout_ms" and value == 0:
+    if name in {"idle_timeout_ms", "false_interruption_ms"} and value == 0:
         return _("never")
     return _("%(count)s ms") % {"count": number_format(value, force_grouping=False)}
 
@@ -100,7 +106,7 @@ def _described_text(name: str, value: Any) -> str:
         return _("the provider finds out")
     if name in {"language", "transcription_language"}:
         return language_name(value)
-    if name in {"greetings", "apologies"}:
+    if name in {"greetings", "consents", "apologies"}:
         return "\n".join(
             f"{language_name(code)}: {text or _('nothing is said')}" for code, text in value.items()
         )

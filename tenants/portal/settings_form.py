@@ -33,12 +33,14 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "turns": (
         "vad_mode", "vad_threshold", "silence_duration_ms", "prefix_padding_ms", "eagerness",
-        "idle_timeout_ms", "interrupt", "greeting_guard_ms", "local_vad",
+        "idle_timeout_ms", "interrupt", "greeting_guard_ms", "local_vad", "vad_stops_agent",
+        "false_interruption_ms", "vad_gates_audio",
     ),
-    "words": ("greetings", "apologies"),
+    "recording": ("record",),
+    "words": ("greetings", "consents", "apologies"),
     "advanced": (
         "transcription_model", "transcription_language", "noise_reduction", "max_output_tokens",
-        "temperature",
+        "temperature", "chunk_ms",
     ),
 }  # fmt: skip
 
@@ -49,7 +51,12 @@ SHOWN_IF: Final[dict[str, str]] = {
     "idle_timeout_ms": "id_vad_mode=server_vad",
     "eagerness": "id_vad_mode=semantic_vad",
     "temperature": "id_dialect=openai-beta",
+    "vad_stops_agent": "id_local_vad=energy,webrtc,neural",
+    "false_interruption_ms": "id_local_vad=energy,webrtc,neural",
+    "vad_gates_audio": "id_local_vad=energy,webrtc,neural",
 }
+
+YES_NO: Final = ("interrupt", "vad_stops_agent", "vad_gates_audio", "record")
 
 SUGGESTIONS: Final[dict[str, tuple[str, ...]]] = {
     "model": ("gpt-realtime-2.1", "gpt-realtime-2.1-mini"),
@@ -103,6 +110,16 @@ def _number(low: float, high: float, step: float, help_text: Any, kind: type[Any
 def _choice(of: Any, help_text: Any = "") -> forms.TypedChoiceField:
     return forms.TypedChoiceField(
         choices=[("", ""), *of.choices], required=False, empty_value=None, help_text=help_text
+    )
+
+
+def _yes_no(help_text: Any) -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(
+        required=False,
+        choices=[("", ""), ("true", gettext_lazy("Yes")), ("false", gettext_lazy("No"))],
+        coerce=lambda value: value == "true",
+        empty_value=None,
+        help_text=help_text,
     )
 
 
@@ -187,12 +204,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         gettext_lazy("In milliseconds, from 5000 to 30000; 0 switches it off."),
         forms.IntegerField,
     )
-    interrupt = forms.TypedChoiceField(
-        required=False,
-        choices=[("", ""), ("true", gettext_lazy("Yes")), ("false", gettext_lazy("No"))],
-        coerce=lambda value: value == "true",
-        empty_value=None,
-        help_text=gettext_lazy("Yes: the agent stops at once when the caller begins to speak."),
+    interrupt = _yes_no(
+        gettext_lazy("Yes: the agent stops at once when the caller begins to speak.")
     )
     greeting_guard_ms = _number(
         0,
@@ -202,8 +215,30 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         forms.IntegerField,
     )
     local_vad = _choice(
-        choices.LocalVad, gettext_lazy("Sends less sound to the provider while nobody speaks.")
+        choices.LocalVad,
+        gettext_lazy("Hears on our side, without the way to the provider, that somebody speaks."),
     )
+    vad_stops_agent = _yes_no(
+        gettext_lazy("Yes: our own detection silences the agent, before the provider has said so.")
+    )
+    false_interruption_ms = _number(
+        0,
+        5000,
+        100,
+        gettext_lazy("In milliseconds. It was a cough: the agent goes on. 0 switches it off."),
+        forms.IntegerField,
+    )
+    vad_gates_audio = _yes_no(
+        gettext_lazy("Yes: while nobody speaks, no sound goes to the provider.")
+    )
+    chunk_ms = _number(
+        20,
+        100,
+        20,
+        gettext_lazy("In milliseconds, 20 to 100. Less answers sooner, more costs less work."),
+        forms.IntegerField,
+    )
+    record = _yes_no(gettext_lazy("Yes: both sides are kept as sound, beside the transcript."))
     transcription_model = OffField(
         required=False,
         max_length=100,
@@ -231,6 +266,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         forms.FloatField,
     )
     greetings = TextsField(required=False, validators=[validate_greetings])
+    consents = TextsField(required=False, validators=[validate_greetings])
     apologies = TextsField(required=False, validators=[validate_apologies])
 
     def __init__(
@@ -281,8 +317,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             self.initial["transcription_language"] = AUTOMATIC
         if self.instance.transcription_model == "":
             self.initial["transcription_model"] = OFF
-        if self.instance.interrupt is not None:
-            self.initial["interrupt"] = "true" if self.instance.interrupt else "false"
+        for name in YES_NO:
+            if (value := getattr(self.instance, name)) is not None:
+                self.initial[name] = "true" if value else "false"
 
     def _show_inherited(self, name: str, value: EffectiveValue) -> None:
         field: Any = self.fields[name]
@@ -326,6 +363,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         return self.rows("advanced")
 
     @property
+    def recording_rows(self) -> list[SettingRow]:
+        return self.rows("recording")
+
+    @property
     def prompt_row(self) -> SettingRow:
         return self.row("instructions")
 
@@ -354,6 +395,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         return self.text_rows("greetings")
 
     @property
+    def consent_rows(self) -> list[TextRow]:
+        return self.text_rows("consents")
+
+    @property
     def apology_rows(self) -> list[TextRow]:
         return self.text_rows("apologies")
 
@@ -365,6 +410,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     @property
     def greeting_languages_left(self) -> list[tuple[str, str]]:
         return self.languages_left("greetings")
+
+    @property
+    def consent_languages_left(self) -> list[tuple[str, str]]:
+        return self.languages_left("consents")
 
     @property
     def apology_languages_left(self) -> list[tuple[str, str]]:

@@ -229,6 +229,8 @@ def _settings_used(settings: EffectiveSettings, language: str) -> dict[str, Any]
     }
     used["provider_account"] = {"value": account.value.name, "level": account.level}
     used["greeting"] = _text_used(settings.greeting(language))
+    recorded = settings["record"].value
+    used["consent"] = _text_used(settings.consent(language) if recorded else None)
     used["apology"] = _text_used(settings.apology(language))
     return used
 
@@ -266,6 +268,7 @@ def _plan(call: Call) -> contract.CallPlan | contract.Refusal:
         revision=revision.number,
         language=call.language,
         greeting=_spoken(used["greeting"]) if used["greeting"] else None,
+        consent=_spoken(used["consent"]) if used["consent"] else None,
         apology=_spoken(used["apology"]),
         provider=provider_access(account),
         settings=contract_settings({name: used[name]["value"] for name in VALUE_NAMES}),

@@ -24,7 +24,7 @@ from tenants.models.settings import SETTING_NAMES, SettingsFields
 
 Level = Literal["platform", "tenant", "agent"]
 FALLBACK_LANGUAGE: Final = "en"
-TEXT_NAMES: Final = ("greetings", "apologies")
+TEXT_NAMES: Final = ("greetings", "consents", "apologies")
 """Settings that are merged language by language."""
 VALUE_NAMES: Final = tuple(name for name in SETTING_NAMES if name not in TEXT_NAMES)
 
@@ -54,7 +54,16 @@ BUILT_IN: Final[dict[str, Any]] = {
     "transcription_model": "gpt-transcribe",
     "transcription_language": "",
     "local_vad": contract.LocalVad.OFF.value,
+    "vad_gates_audio": False,
+    "vad_stops_agent": True,
+    "false_interruption_ms": 1500,
+    "chunk_ms": 40,
+    "record": False,
     "greetings": {"en": "Hello! How can I help you?"},
+    "consents": {
+        "en": "This call is recorded.",
+        "de": "Dieses Gespräch wird aufgezeichnet.",
+    },
     "apologies": {
         "en": "I am sorry, something is not working on our side. Please call again later.",
         "de": "Es tut mir leid, bei uns gibt es gerade eine Störung. "
@@ -81,6 +90,7 @@ class EffectiveSettings:
 
     values: Mapping[str, EffectiveValue]
     greetings: Mapping[str, EffectiveValue]
+    consents: Mapping[str, EffectiveValue]
     apologies: Mapping[str, EffectiveValue]
 
     def __getitem__(self, name: str) -> EffectiveValue:
@@ -98,6 +108,11 @@ class EffectiveSettings:
     def greeting(self, language: str) -> tuple[str, EffectiveValue] | None:
         """Language and text of the greeting for a call in `language`; None: nobody greets."""
         found = _for_language(self.greetings, language)
+        return found if found and found[1].value.strip() else None
+
+    def consent(self, language: str) -> tuple[str, EffectiveValue] | None:
+        """Language and text of what is said before a recorded call; None: it is not announced."""
+        found = _for_language(self.consents, language)
         return found if found and found[1].value.strip() else None
 
     def apology(self, language: str) -> tuple[str, EffectiveValue]:
@@ -152,6 +167,7 @@ def merge(levels: Sequence[tuple[Level, SettingsFields]]) -> EffectiveSettings:
             for name in VALUE_NAMES
         },
         greetings=_layer_texts("greetings", levels),
+        consents=_layer_texts("consents", levels),
         apologies=_layer_texts("apologies", levels),
     )
 
@@ -196,6 +212,11 @@ def contract_settings(values: Mapping[str, Any]) -> contract.Settings:
         transcription_model=values["transcription_model"],
         transcription_language=values["transcription_language"],
         local_vad=contract.LocalVad(values["local_vad"]),
+        vad_gates_audio=values["vad_gates_audio"],
+        vad_stops_agent=values["vad_stops_agent"],
+        false_interruption_ms=values["false_interruption_ms"],
+        chunk_ms=values["chunk_ms"],
+        record=values["record"],
     )
 
 

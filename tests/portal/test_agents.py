@@ -11,6 +11,8 @@ from tenants.models import Agent, AgentRevision, TenantSettings, User
 from tenants.portal.agent_form import AgentForm
 from tests.portal.conftest import address
 
+TEXTS = ("greetings", "consents", "apologies")
+
 
 def sent(browser: Client, agent: Agent, **changed: Any) -> dict[str, Any]:
     """What the editor would send now, with some fields changed; None takes a field out."""
@@ -18,11 +20,11 @@ def sent(browser: Client, agent: Agent, **changed: Any) -> dict[str, Any]:
     data: dict[str, Any] = {
         name: "" if form[name].value() is None else form[name].value()
         for name in form.fields
-        if name not in {"greetings", "apologies", "transfer_targets", "hang_up_enabled"}
+        if name not in {*TEXTS, "transfer_targets", "hang_up_enabled"}
     }
     if form["hang_up_enabled"].value():
         data["hang_up_enabled"] = "on"
-    for name in ("greetings", "apologies"):
+    for name in TEXTS:
         here = form[name].value() or {}
         data[f"{name}-languages"] = list(here)
         data |= {f"{name}-{code}": text for code, text in here.items()}
@@ -77,7 +79,12 @@ def test_every_setting_can_be_set_and_given_back(
         "max_output_tokens": ("400", "400"),
         "transcription_model": ("off", ""),
         "transcription_language": ("auto", ""),
-        "local_vad": ("webrtc", "webrtc"),
+        "local_vad": ("neural", "neural"),
+        "vad_stops_agent": ("false", False),
+        "vad_gates_audio": ("true", True),
+        "false_interruption_ms": ("0", 0),
+        "chunk_ms": ("100", 100),
+        "record": ("true", True),
         "instructions": ("Be kind.", "Be kind."),
     }
     browser = browse(erin)

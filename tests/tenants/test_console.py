@@ -192,6 +192,7 @@ def test_platform_settings_are_one_page(operator: Client):
     fields = form.context["adminform"].form.initial
     known = {name: value for name, value in fields.items() if value is not None}
     known |= {"voice": "cedar", "greetings": '{"en": "Hi"}', "apologies": "", "speed": "7"}
+    known |= {"consents": ""}
     wrong = operator.post(page("platformsettings_change", 1), known)
     assert "less than or equal to 1.5" in wrong.content.decode()
     operator.post(page("platformsettings_change", 1), {**known, "speed": "1.1"})
@@ -203,7 +204,8 @@ def test_the_platform_may_switch_transcription_off(operator: Client):
     form = operator.get(page("platformsettings_changelist"), follow=True)
     fields = form.context["adminform"].form.initial
     known = {name: value for name, value in fields.items() if value is not None}
-    texts = {"greetings": "null", "apologies": "null", "transcription_model": ""}
+    texts = dict.fromkeys(("greetings", "consents", "apologies"), "null")
+    texts |= {"transcription_model": ""}
     operator.post(page("platformsettings_change", 1), {**known, **texts})
     assert PlatformSettings.objects.get().transcription_model == ""
 

@@ -40,6 +40,11 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "transcription_model": ("a", "b", ""),
     "transcription_language": ("en", "de", ""),
     "local_vad": ("energy", "webrtc", "off"),
+    "vad_stops_agent": (True, True, False),
+    "vad_gates_audio": (True, True, False),
+    "false_interruption_ms": (1000, 2000, 0),
+    "chunk_ms": (20, 100, 60),
+    "record": (True, True, False),
 }
 """A value for each level; the agent's is one that a careless `or` would take for unset."""
 
