@@ -18,6 +18,11 @@ def ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def heed_interrupts() -> None:
+    """However the tests themselves were started."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class RunningStack:
     """`manage.py run` as a child, and what it printed: where the portal is, how to sign in."""
 
@@ -30,10 +35,14 @@ class RunningStack:
             # Out of the kernel's ephemeral ports (32768 and up) and of a neighbour's run.
             "PBXAI_RTP_PORT": str(20000 + (os.getpid() % 100) * 100),
         }
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PBXAI_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PBXAI_", "PYTHONUNBUFFERED"))
+        }
         self.environment = {**kept, **self.ports, "PBXAI_DATA": str(data)}
         self.in_background = False
-        """Start as a script's shell starts `make run &`: with SIGINT ignored."""
+        """Start as a script's shell starts a command with `&`: with SIGINT ignored."""
         self.printed: dict[str, str] = {}
         self.process: subprocess.Popen[str] | None = None
 
@@ -68,7 +77,7 @@ class RunningStack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=ignore_interrupts if self.in_background else None,
+            preexec_fn=ignore_interrupts if self.in_background else heed_interrupts,
         )
         if wait:
             process.wait(timeout=240)

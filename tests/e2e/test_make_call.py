@@ -6,6 +6,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import pytest
+
 from tenants.models import Call
 from tests.e2e.stack import RunningStack
 from tests.e2e.world import World, eventually
@@ -58,7 +60,11 @@ async def test_with_another_data_folder_it_says_so(stack: RunningStack, tmp_path
     assert "Traceback" not in "\n".join(lines)
 
 
-async def test_ctrl_c_ends_the_call(stack: RunningStack, world: World) -> None:
+@pytest.mark.parametrize("in_background", [False, True])
+async def test_ctrl_c_ends_the_call(
+    stack: RunningStack, world: World, monkeypatch: pytest.MonkeyPatch, in_background: bool
+) -> None:
+    monkeypatch.setattr(stack, "in_background", in_background)
     process = stack.run_command("call", "--say", "hello | hello | hello", wait=False)
     assert process.stdout is not None
     for line in process.stdout:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from django.conf import settings
@@ -37,8 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("--timeout", type=float, default=180.0, help="seconds at most")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # So that the telephone hangs up then too.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # So that the telephone hangs up then too. A script's shell has its background commands
+        # ignore SIGINT.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
         _refuse_silence(options["say"])
         _refuse_when_down()
         try:
@@ -50,23 +52,28 @@ class Command(BaseCommand):
             ) from None
 
     def _call(self, uri: str, options: dict[str, Any]) -> None:
-        self.stdout.write(f"Calling {uri}")
+        self._tell(f"Calling {uri}")
         phone = Phone(uri, options["say"], options["language"], options["timeout"])
-        transcript = TranscriptPrinter(self.stdout.write)
+        transcript = TranscriptPrinter(self._tell)
         try:
             for event in phone.events():
                 transcript.follow(phone.sip_call_id)
                 if event is not None and event["event"] == "transferred":
-                    self.stdout.write(f"phone: transferred to {event['target']}")
+                    self._tell(f"phone: transferred to {event['target']}")
         finally:
             phone.stop()
         self._conclude(phone, transcript)
+
+    def _tell(self, line: str) -> None:
+        """At once also into a pipe, as the call goes on."""
+        self.stdout.write(line)
+        self.stdout.flush()
 
     def _conclude(self, phone: Phone, transcript: TranscriptPrinter) -> None:
         call = transcript.finish(phone.sip_call_id)
         if call is None:
             raise CommandError(phone.why_not())
-        self.stdout.write(f"outcome: {_outcome(call)}")
+        self._tell(f"outcome: {_outcome(call)}")
         if call.answered_at is None:
             raise CommandError("The call was not answered.")
         missing = [who for who in ("caller", "agent") if who not in transcript.heard]
@@ -128,7 +135,7 @@ class Phone:
 class TranscriptPrinter:
     """Prints each entry and tool call once, in order, when it is final."""
 
-    def __init__(self, write: Any) -> None:
+    def __init__(self, write: Callable[[str], None]) -> None:
         self.heard: set[str] = set()
         self._write = write
         self._printed: set[tuple[str, int]] = set()
