@@ -57,6 +57,15 @@ class Row(msgspec.Struct, frozen=True):
     """The encoded `Record`."""
 
 
+class _Moment(msgspec.Struct):
+    """Of a `Record`, only when it was."""
+
+    at: float
+
+
+_decode_moment: Final = msgspec.json.Decoder(_Moment).decode
+
+
 class Outbox:
     """Open one inside a running event loop; all methods belong to that loop's thread."""
 
@@ -73,6 +82,7 @@ class Outbox:
         self._found = _number(self._database, "SELECT count(*) FROM records")
         self._appended = 0
         self._removed = 0
+        self._oldest_at = _oldest(self._database)
         self._emptied = asyncio.Event()
         self._thread = threading.Thread(target=self._write, name="outbox", daemon=True)
         self._thread.start()
@@ -86,6 +96,11 @@ class Outbox:
         """Records that the web side has not acknowledged."""
         return self._found + self._appended - self._removed
 
+    @property
+    def oldest_at(self) -> float | None:
+        """Unix seconds of the oldest record that is not acknowledged; None when there is none."""
+        return self._oldest_at if self.depth else None
+
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Have `listener` called on the loop whenever new records can be read."""
         self._listeners.append(listener)
@@ -94,10 +109,13 @@ class Outbox:
         """Put an event at the end; returns its seq. Does not wait for the disk."""
         self._refuse_when_closed()
         seq = self._last_seq + 1
-        body = encode(Record(seq=seq, at=time.time(), call_id=call_id, event=event))
+        now = time.time()
+        body = encode(Record(seq=seq, at=now, call_id=call_id, event=event))
         if len(body) > MAX_RECORD_BYTES:
             raise OutboxError(f"A {type(event).__name__} of {len(body)} bytes is too long to send.")
         self._last_seq = seq
+        if not self.depth:
+            self._oldest_at = now
         self._appended += 1
         self._emptied.clear()
 
@@ -129,7 +147,8 @@ class Outbox:
 
         def delete(database: sqlite3.Connection) -> Callable[[], None]:
             removed = database.execute("DELETE FROM records WHERE seq <= ?", (seq,)).rowcount
-            return lambda: self._count_removed(removed)
+            oldest = _oldest(database)
+            return lambda: self._count_removed(removed, oldest)
 
         self._operations.put(delete)
 
@@ -142,7 +161,8 @@ class Outbox:
                 (reason, time.time(), seq),
             )
             removed = database.execute("DELETE FROM records WHERE seq = ?", (seq,)).rowcount
-            return lambda: self._count_removed(removed)
+            oldest = _oldest(database)
+            return lambda: self._count_removed(removed, oldest)
 
         self._operations.put(move)
 
@@ -187,8 +207,10 @@ class Outbox:
         if self._closed:
             raise OutboxError("The outbox is closed.")
 
-    def _count_removed(self, count: int) -> None:
+    def _count_removed(self, count: int, oldest_at: float | None) -> None:
         self._removed += count
+        # None: what is left, if any, came in this moment and is not on disk yet
+        self._oldest_at = time.time() if oldest_at is None else oldest_at
         if not self.depth:
             self._emptied.set()
 
@@ -286,6 +308,15 @@ def _stream_of(database: sqlite3.Connection) -> str:
     )
     (stream,) = database.execute("SELECT value FROM meta WHERE key = 'stream'").fetchone()
     return str(stream)
+
+
+def _oldest(database: sqlite3.Connection) -> float | None:
+    """When the first record was made; None when there is none, or it cannot be read."""
+    row = database.execute("SELECT body FROM records ORDER BY seq LIMIT 1").fetchone()
+    try:
+        return _decode_moment(row[0]).at if row else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _number(database: sqlite3.Connection, question: str) -> int:

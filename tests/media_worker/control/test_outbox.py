@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sqlite3
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,28 @@ async def test_outbox_hands_records_out_in_the_order_of_append(outbox: Outbox):
     assert [row.seq for row in rows] == list(range(1, 501))
     assert [record.event.codec for record in records] == [str(number) for number in range(500)]
     assert {record.call_id for record in records} == {"call"}
+
+
+async def test_outbox_knows_how_long_its_oldest_record_waits(path: Path):
+    box = Outbox(path)
+    assert box.oldest_at is None
+    before = time.time()
+    seqs = [box.append("call", CallAnswered()) for _ in range(3)]
+    between = time.time()
+    assert before <= box.oldest_at <= between
+    box.append("call", CallAnswered())
+    assert box.oldest_at <= between
+    await box.close()
+
+    again = Outbox(path)
+    assert before <= again.oldest_at <= between  # the file says so
+    again.acknowledge(seqs[-1])
+    await again.flush()
+    assert again.oldest_at >= between
+    again.acknowledge(again.last_seq)
+    await again.flush()
+    assert again.oldest_at is None
+    await again.close()
 
 
 async def test_outbox_reads_in_portions_by_number_and_by_bytes(outbox: Outbox):
