@@ -1,9 +1,9 @@
 """A realtime provider that runs here: for trying pbxai without a key, for tests, for load.
 
 It speaks the GA and the beta dialect of the OpenAI Realtime API, as strict as the real one, hears
-and speaks for real, and answers by simple rules. `python -m media_worker.sandbox` runs it,
-`SandboxServer` runs it in process; `server` says where it listens, `misbehaviour` what it can be
-told to do wrong.
+and speaks for real, and answers by simple rules; beside it there is OpenAI's speech API
+(`speech_api`). `python -m media_worker.sandbox` runs it, `SandboxServer` runs it in process;
+`server` says where it listens, `misbehaviour` what it can be told to do wrong.
 
 What it cannot do, or does not:
 

@@ -20,7 +20,7 @@ FLAGS: Final = frozenset(
         "unknown_events",
     )
 )
-TIMED: Final = frozenset(("drop_after", "session_expired", "slow"))
+TIMED: Final = frozenset(("drop_after", "session_expired", "slow", "slow_open"))
 GARBAGE: Final[tuple[str | bytes, ...]] = (
     '{"type": "response.output_audio.delta", "delta": ',
     "Internal Server Error",

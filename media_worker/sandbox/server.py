@@ -1,6 +1,7 @@
 """The sandbox provider: WebSocket sessions at any path that ends in /realtime, and what they did.
 
     ws://HOST:PORT/v1/realtime?model=gpt-realtime-2.1[&misbehave=slow:2,wrong_audio]
+    POST /v1/audio/speech
     GET /sessions, /sessions/{id}, /healthz
 
 Any key that begins with `sandbox` is accepted, as Bearer, as `api-key` or in the subprotocol.
@@ -22,18 +23,22 @@ from websockets.http11 import Request, Response
 
 from media_worker.sandbox.dialects import BETA, GA, Dialect
 from media_worker.sandbox.errors import error_detail
+from media_worker.sandbox.keys import key_problem
 from media_worker.sandbox.misbehaviour import Misbehaviour, MisbehaviourError
+from media_worker.sandbox.posts import answering
 from media_worker.sandbox.recognition import Recogniser
 from media_worker.sandbox.records import Records, SessionRecord
 from media_worker.sandbox.session import Session
+from media_worker.sandbox.speech_api import SpeechApi
 from media_worker.sandbox.voice import Voice
 
 log = logging.getLogger(__name__)
 
-KEY_PREFIX: Final = "sandbox"
 MAX_FRAME_BYTES: Final = 24 * 1024 * 1024
 """An append of 15 MiB as base64, and a little more."""
 MAX_QUEUED_FRAMES: Final = 4000
+OPEN_SECONDS: Final = 120
+"""For a handshake, and for a whole POST."""
 PACE: Final = 4.0
 """Speech comes so many times faster than it is heard."""
 SUBPROTOCOLS: Final = ("realtime", "openai-beta.realtime-v1")
@@ -57,6 +62,7 @@ class SandboxServer:
         self._own_recogniser = recogniser is None
         self._recogniser = recogniser or Recogniser()
         self._voice = Voice()
+        self._speech = SpeechApi(self._voice)
         self._records = Records()
         self._server: Server | None = None
 
@@ -70,7 +76,9 @@ class SandboxServer:
             select_subprotocol=_select_subprotocol,
             max_size=MAX_FRAME_BYTES,
             compression=None,
+            open_timeout=OPEN_SECONDS,
             ping_timeout=60,
+            create_connection=answering(self._speech.answer),
         )
 
     async def warm_up(self) -> None:
@@ -106,13 +114,20 @@ class SandboxServer:
         return f"ws://{self._host}:{self.port}/v1/realtime"
 
     @property
+    def speech_requests(self) -> list[dict[str, Any]]:
+        """Bodies of the requests to the speech API that were answered, oldest first."""
+        return self._speech.requests
+
+    @property
     def sessions(self) -> list[SessionRecord]:
         """Newest last, at most 200."""
         return list(self._records)
 
     # --- HTTP ------------------------------------------------------------------------------------
 
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _process_request(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | None:
         """Plain HTTP answers, refusals before the upgrade, or None for a session."""
         parts = urlsplit(request.path)
         if not parts.path.endswith("/realtime"):
@@ -122,24 +137,14 @@ class SandboxServer:
             misbehaviour = Misbehaviour.parse(_first(query, "misbehave"))
         except MisbehaviourError as problem:
             return _refusal(HTTPStatus.BAD_REQUEST, "invalid_value", str(problem))
-        key = _key_of(request.headers)
-        if not key:
-            return _refusal(
-                HTTPStatus.UNAUTHORIZED,
-                "missing_api_key",
-                "Missing bearer authentication in header. You didn't provide an API key.",
-            )
-        if not key.startswith(KEY_PREFIX) or "refuse_key" in misbehaviour:
-            shown = f"{key[:4]}***{key[-2:]}" if len(key) > 12 else "***"
-            return _refusal(
-                HTTPStatus.UNAUTHORIZED,
-                "invalid_api_key",
-                f"Incorrect API key provided: {shown}. Keys of this sandbox begin with 'sandbox'.",
-            )
+        refused = key_problem(_key_of(request.headers), misbehaviour)
+        if refused:
+            return _refusal(HTTPStatus.UNAUTHORIZED, *refused)
         if not (_first(query, "model") or _first(query, "deployment")):
             return _refusal(
                 HTTPStatus.BAD_REQUEST, "missing_model", "You must provide a model parameter."
             )
+        await asyncio.sleep(misbehaviour.seconds("slow_open"))
         return None
 
     def _page(self, path: str) -> Response:

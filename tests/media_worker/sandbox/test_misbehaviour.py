@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 from websockets.asyncio.client import connect as open_socket
@@ -124,6 +125,12 @@ async def test_slow_waits_before_it_speaks(server: SandboxServer, connect: Conne
         await client.respond()
         at = {event["type"]: event["at"] for event in server.sessions[-1].server_events}
         assert at["response.output_item.added"] - at["response.created"] >= 0.5
+
+
+async def test_slow_open_waits_before_there_is_a_session(connect: Connect) -> None:
+    before = time.monotonic()
+    async with connect(misbehave="slow_open:0.5"):
+        assert time.monotonic() - before >= 0.5
 
 
 async def test_reject_update(connect: Connect) -> None:
