@@ -51,6 +51,11 @@ class WorkerConfig:
         return self.data / "worker"
 
     @property
+    def recordings_folder(self) -> Path:
+        """Recordings that are not at the web side yet."""
+        return self.folder / "recordings"
+
+    @property
     def speech_folder(self) -> Path:
         return self.data / "speech"
 

@@ -35,6 +35,8 @@ import msgspec
 CONTRACT_VERSION: Final = 1
 MAX_FRAME_BYTES: Final = 1024 * 1024
 """Neither side sends a link frame or an admission document longer than this."""
+MAX_RECORDING_BYTES: Final = 256 * 1024 * 1024
+"""About eighteen hours; the web side answers a longer one 413."""
 HEARTBEAT_SECONDS: Final = 5.0
 LIVENESS_SECONDS: Final = 30.0
 """A worker not heard of for this long is lost; its open calls end as `interrupted`."""
@@ -182,6 +184,17 @@ class PromptKind(StrEnum):
 
     GREETING = "greeting"
     CONSENT = "consent"
+
+
+class RecordingProblem(StrEnum):
+    """Why a call that was to be recorded has no recording, or one that ends early."""
+
+    DISK_FULL = "disk_full"
+    NOT_WRITTEN = "not_written"
+    NO_SOUND = "no_sound"
+    NOT_ENCODED = "not_encoded"
+    NOT_TAKEN = "not_taken"
+    """The web side answered 400, 409 or 413."""
 
 
 class ToolState(StrEnum):
@@ -465,6 +478,12 @@ class CallMeasured(Event, tag="call.measured", frozen=True, kw_only=True):
     """Estimate of the mean opinion score, 1 to 4.5 (ITU-T G.107); None: nothing was measured."""
 
 
+class RecordingFailed(Event, tag="recording.failed", frozen=True, kw_only=True):
+    """Comes also after the call's end. What was written until then is sent all the same."""
+
+    problem: RecordingProblem
+
+
 class UsageReported(Event, tag="usage.reported", frozen=True, kw_only=True):
     """Tokens of one response, as the provider counted them (`response.done`)."""
 
@@ -498,6 +517,7 @@ AnyEvent = (
     | ToolUpdated
     | TurnMeasured
     | CallMeasured
+    | RecordingFailed
     | UsageReported
     | AccountChecked
 )
