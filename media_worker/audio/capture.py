@@ -3,7 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Final, Protocol
+
+from media_worker.audio.outlet import FRAME_MS
+
+LIMIT_MS: Final = 2000
+
+
+class FrameSource(Protocol):
+    """Audio that comes in at the pace of the media thread, silence where there is none."""
+
+    clock_rate: int
+
+    @property
+    def dropped_ms(self) -> int:
+        """Milliseconds thrown away because nobody took them in time."""
+        ...
+
+    def take(self) -> bytes:
+        """All audio since the last call, oldest first; empty when there is none. Event loop."""
+        ...
 
 
 class Capture:
@@ -13,13 +32,13 @@ class Capture:
     thread that popped it.
     """
 
-    FRAME_MS: Final = 20
+    FRAME_MS: Final = FRAME_MS
 
-    def __init__(self, clock_rate: int, limit_ms: int = 2000) -> None:
+    def __init__(self, clock_rate: int, limit_ms: int = LIMIT_MS) -> None:
         self.clock_rate = clock_rate
         self.dropped_ms = 0
         """Milliseconds thrown away because nobody took them in time."""
-        self._limit = max(1, limit_ms // self.FRAME_MS)
+        self._limit = max(1, limit_ms // FRAME_MS)
         self._frames: deque[bytes] = deque()
 
     def put(self, frame: bytes) -> None:
@@ -31,7 +50,7 @@ class Capture:
             except IndexError:  # the reader emptied it between the two lines
                 pass
             else:
-                self.dropped_ms += self.FRAME_MS
+                self.dropped_ms += FRAME_MS
         frames.append(frame)
 
     def take(self) -> bytes:

@@ -45,7 +45,6 @@ class Downlink:
     def _finish_current(self) -> None:
         if self._item_id is None:
             return
-        if self._decoder is not None:
-            self._playout.append(self._item_id, self._decoder.finish())
-        self._playout.finish(self._item_id)
+        rest = self._decoder.finish() if self._decoder is not None else b""
+        self._playout.finish(self._item_id, rest)
         self._item_id = None

@@ -10,8 +10,9 @@ from typing import Protocol
 
 import msgspec
 
-from media_worker.audio.capture import Capture
+from media_worker.audio.capture import FrameSource
 from media_worker.audio.playout import Playout
+from media_worker.audio.tap import Tap
 
 
 class LegAnswered(msgspec.Struct, frozen=True):
@@ -51,12 +52,32 @@ class TransferOutcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class LineQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """What the network did to a call (RFC 3550 section 6.4.1). Received and lost: the caller's."""
+
+    packets_received: int
+    packets_lost: int
+    packets_discarded: int
+    """Received, but too late to be played."""
+    packets_sent: int
+    remote_lost: int | None
+    """Of those sent, as the other side reports it; None: it does not."""
+    jitter_ms: float
+    jitter_max_ms: float
+    round_trip_ms: float
+    """0: not known."""
+    delay_ms: float
+    """Mean time that the caller's sound waits in the jitter buffer."""
+    mos: float | None = None
+    """Estimated mean opinion score, 1 to 4.5; None: too little was received."""
+
+
 class Leg(Protocol):
     """The telephone side of one call."""
 
     clock_rate: int
     """Hz of the PCM in capture and playout."""
-    capture: Capture
+    capture: FrameSource
     """Caller's audio, filled by the media thread."""
     playout: Playout
     """Agent's audio, emptied by the media thread."""
@@ -71,6 +92,14 @@ class Leg(Protocol):
 
     async def transfer(self, uri: str, *, timeout_seconds: float) -> TransferOutcome:
         """Blind transfer: REFER, then observe its NOTIFYs. The call is not ended here."""
+        ...
+
+    async def record(self, tap: Tap) -> None:
+        """Have `tap` get what goes each way, from the first frame on when asked before `answer`."""
+        ...
+
+    async def quality(self) -> LineQuality | None:
+        """Of the call so far, or of all of it when it is over; None before there was any media."""
         ...
 
     async def hang_up(self, status: int = 0) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from media_worker.audio.capture import Capture
+from media_worker.audio.capture import FrameSource
 from media_worker.audio.formats import Encoder
 from media_worker.realtime.session import RealtimeSession, SessionError
 
@@ -16,7 +16,7 @@ LIMIT_MS: Final = 2000
 class Uplink:
     """Pulled once a tick; what it holds goes out as one chunk."""
 
-    def __init__(self, capture: Capture, clock_rate: int) -> None:
+    def __init__(self, capture: FrameSource, clock_rate: int) -> None:
         self.held = False
         """The other side is on hold: nothing is sent."""
         self.dropped_ms = 0

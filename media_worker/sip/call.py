@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
 from itertools import count
 from time import monotonic
 from typing import Any, Final, Protocol
 
 import pjsua2 as pj
 
+from media_worker.audio.tap import Tap
+from media_worker.conversation.leg import LineQuality
 from media_worker.sip.config import ANY_ADDRESS, SipError
 from media_worker.sip.engine import Engine, guarded, reason_of
 from media_worker.sip.message import is_sip_uri, one_line
-from media_worker.sip.port import AudioPort
+from media_worker.sip.port import CallAudio, Port
+from media_worker.sip.quality import Stream, line_quality, read_stream
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +40,8 @@ class CallEvents(Protocol):
 
     def on_dtmf(self, digit: str) -> None: ...
 
-    def on_ended(self, status: int, reason: str) -> None:
-        """The call is gone. Once, always."""
+    def on_ended(self, status: int, reason: str, quality: LineQuality | None) -> None:
+        """The call is gone. Once, always. `quality` is None where there was no media."""
         ...
 
     def on_transfer_status(self, status: int, reason: str, final: bool) -> None: ...
@@ -57,8 +59,7 @@ class PjCall(pj.Call):
         room: CallRoom,
         events: CallEvents,
         *,
-        take: Callable[[bytes], None],
-        give: Callable[[], bytes],
+        audio: CallAudio,
         call_id: int = pj.PJSUA_INVALID_ID,
     ) -> None:
         super().__init__(room.account, call_id)
@@ -66,8 +67,9 @@ class PjCall(pj.Call):
         self.events = events
         self._room = room
         self._engine = room.engine
-        self._take, self._give = take, give
-        self._port: AudioPort | None = None
+        self._audio = audio
+        self._port: Port | None = None
+        self._tap: Tap | None = None
         self._confirmed = self._announced = self._media_known = False
         self._held: bool | None = None
         self._codec = ""
@@ -76,6 +78,8 @@ class PjCall(pj.Call):
         self._audio_index = 0
         self._packets = -1
         self._packets_at = 0.0
+        self._past_streams: list[Stream] = []
+        self._has_stream = False
 
     # --- callbacks of pjsua2 ---------------------------------------------------------------------
 
@@ -106,9 +110,16 @@ class PjCall(pj.Call):
         if active is not None:
             self._connect(active.index)
         elif self._port is not None:
-            self._port.open = False
+            self._port.close()
         self._set_held(active is None)
         self._announce()
+
+    @guarded
+    def onStreamDestroyed(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
+        # before the end of a call and at each change of its media; the stream is still whole
+        if self._has_stream and prm.streamIdx == self._audio_index:
+            self._has_stream = False
+            self._past_streams.append(self._read_stream())
 
     @guarded
     def onDtmfDigit(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
@@ -150,19 +161,33 @@ class PjCall(pj.Call):
             raise SipError(f"{uri!r} is not a SIP address.")
         self.xfer(uri, pj.CallOpParam(True))
 
+    def record(self, tap: Tap) -> None:
+        """From now on `tap` gets what goes each way."""
+        self._tap = tap
+        if self._port is not None:
+            self._port.record(tap)
+
     def check_media(self) -> None:
         """Hang up when the peer has sent no RTP for too long; asked every few seconds."""
         limit = self._engine.config.media_timeout_seconds
         if self._ended or not (limit and self._announced) or self._held:
             self._packets = -1
             return
-        packets = self.getStreamStat(self._audio_index).rtcp.rxStat.pkt
+        packets = self._read_stream().received
         now = monotonic()
         if packets != self._packets:
             self._packets, self._packets_at = packets, now
         elif now - self._packets_at >= limit:
             self._lost_reason = f"{MEDIA_LOST_REASON}: no RTP for {limit:g} s"
             self.end()
+
+    def quality(self) -> LineQuality | None:
+        """Of the call so far."""
+        running = [self._read_stream()] if self._has_stream else []
+        return line_quality(self._past_streams + running)
+
+    def _read_stream(self) -> Stream:
+        return read_stream(self._codec, self.getStreamStat(self._audio_index))
 
     def abandon(self) -> None:
         """The library ends before the call does."""
@@ -173,16 +198,14 @@ class PjCall(pj.Call):
         self._audio_index = index
         port = self._port
         if port is None:
-            rate = self._engine.config.clock_rate
-            port = AudioPort(self._engine.copy, rate, take=self._take, give=self._give)
-            port.create(f"leg-{self.key}", rate)
-            self._port = port
+            port = self._port = self._audio.new_port(f"leg-{self.key}")
+            if self._tap is not None:
+                port.record(self._tap)
         stream = self.getStreamInfo(index)
         self._codec = f"{stream.codecName}/{_rtp_clock(stream.codecName, stream.codecClockRate)}"
-        audio = self.getAudioMedia(index)
-        audio.startTransmit(port)
-        port.startTransmit(audio)
-        port.open = True
+        port.connect(self.getAudioMedia(index))
+        port.open()
+        self._has_stream = True
 
     def _set_held(self, held: bool) -> None:
         before, self._held = self._held, held
@@ -200,12 +223,13 @@ class PjCall(pj.Call):
         self._ended = True
         port, self._port = self._port, None
         if port is not None:
-            port.open = False
+            port.close()
             self._room.retire(port)
         # The last reference goes with this callback: pjsua may give the slot to the next call
         # before the library comes back to us, and a later destructor would hang that one up.
         self._room.remove(self)
-        self.events.on_ended(status, self._lost_reason or reason)
+        quality = line_quality(self._past_streams)
+        self.events.on_ended(status, self._lost_reason or reason, quality)
 
 
 class CallRoom:
@@ -215,7 +239,7 @@ class CallRoom:
         self.engine = engine
         self.account: Any = None
         self.calls: dict[int, PjCall] = {}
-        self._retired: deque[AudioPort] = deque()
+        self._retired: deque[Port] = deque()
         self._keys = count(1)
 
     def add(self, call: PjCall) -> int:
@@ -226,7 +250,7 @@ class CallRoom:
     def remove(self, call: PjCall) -> None:
         self.calls.pop(call.key, None)
 
-    def retire(self, port: AudioPort) -> None:
+    def retire(self, port: Port) -> None:
         """Let go of a port, once the bridge has had time to disconnect it."""
         self._retired.append(port)
         self.engine.later(PORT_LINGER_SECONDS, self._destroy_oldest)

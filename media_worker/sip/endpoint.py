@@ -145,9 +145,7 @@ class SipEndpoint:
     def _take_invite(self, call_id: int, text: str, source: str) -> None:
         request = parse_request(text)
         leg = SipLeg(self._room)
-        call = PjCall(
-            self._room, leg, take=leg.capture.put, give=leg.playout.next_frame, call_id=call_id
-        )
+        call = PjCall(self._room, leg, audio=leg.audio, call_id=call_id)
         leg.attach(call)
         transport = transport_of(request) or "UDP"
         facts = _facts(request, f"{transport}:{source}")

@@ -14,7 +14,6 @@ import functools
 import heapq
 import logging
 import queue
-import re
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
@@ -24,7 +23,7 @@ from typing import Any, Final, TypeVar
 
 import pjsua2 as pj
 
-from media_worker.sip.config import ANY_ADDRESS, WHEEL_CALLS, SipConfig, SipError
+from media_worker.sip.config import ANY_ADDRESS, SipConfig, SipError
 from media_worker.sip.frames import FrameCopy
 from media_worker.sip.library import c_library
 
@@ -34,6 +33,8 @@ pjsip_logger = logging.getLogger("media_worker.sip.pjsip")
 T = TypeVar("T")
 Job = Callable[[], None]
 
+MOST_CALLS: Final = 65_535
+"""Asked of pjsua, which silently takes as many as it was built for (PJSUA_MAX_CALLS)."""
 POLL_MS: Final = 10
 GOODBYE_SECONDS: Final = 3.0
 """How long a stop waits for the answers to its BYEs."""
@@ -257,11 +258,9 @@ class Engine:
         c_library().pj_log_set_level(0)  # else libCreate writes to standard output
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
-        version = self.endpoint.libVersion()
-        self.build = version.full
-        digits = re.search(r"\d+", version.suffix)
-        self.table_calls = int(digits[0]) if digits else WHEEL_CALLS
+        self.build = self.endpoint.libVersion().full
         self.endpoint.libInit(self._library_config())
+        self.table_calls = c_library().pjsua_call_get_max_count()
         self.copy = FrameCopy()
         self._open_transports()
         self.endpoint.audDevManager().setNullDev()
@@ -275,7 +274,7 @@ class Engine:
     def _library_config(self) -> Any:
         config, settings = self.config, pj.EpConfig()
         agent = settings.uaConfig
-        agent.maxCalls = self.table_calls
+        agent.maxCalls = MOST_CALLS
         agent.threadCnt, agent.mainThreadOnly = 0, True
         agent.userAgent = config.user_agent
         media = settings.medConfig

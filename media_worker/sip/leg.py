@@ -7,18 +7,22 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
-from media_worker.audio.capture import Capture
+from media_worker.audio.capture import FrameSource
 from media_worker.audio.playout import Playout
+from media_worker.audio.tap import Tap
 from media_worker.conversation.leg import (
     LegAnswered,
     LegDtmf,
     LegEnded,
     LegEvent,
     LegHeld,
+    LineQuality,
     TransferOutcome,
 )
 from media_worker.sip.call import MEDIA_LOST_REASON, CallRoom, PjCall
 from media_worker.sip.config import SipError
+from media_worker.sip.port import CallAudio, PythonAudio
+from media_worker.sip.ring import RingAudio, rings
 from media_worker.sip.transfer import Transfer
 
 logger = logging.getLogger(__name__)
@@ -36,8 +40,13 @@ class SipLeg:
     def __init__(self, room: CallRoom) -> None:
         engine = room.engine
         self.clock_rate = engine.config.clock_rate
-        self.capture = Capture(self.clock_rate)
-        self.playout = Playout(self.clock_rate)
+        self.audio: CallAudio = (
+            PythonAudio(engine.copy, self.clock_rate)
+            if rings() is None
+            else RingAudio(self.clock_rate)
+        )
+        self.capture: FrameSource = self.audio.capture
+        self.playout = Playout(self.clock_rate, self.audio.outlet)
         self._room = room
         self._engine = engine
         self._key = 0
@@ -45,6 +54,7 @@ class SipLeg:
         self._transfer: Transfer | None = None
         self._ended = False
         self._hung_up = False
+        self._quality: LineQuality | None = None
 
     # --- event loop's side (Leg) -----------------------------------------------------------------
 
@@ -79,6 +89,21 @@ class SipLeg:
         finally:
             self._transfer = None
 
+    async def record(self, tap: Tap) -> None:
+        try:
+            await self._engine.run(lambda: self._record(tap))
+        except SipError as error:
+            logger.info("not recorded: %s", error)
+
+    async def quality(self) -> LineQuality | None:
+        if self._ended:
+            return self._quality
+        try:
+            return await self._engine.run(self._measure)
+        except SipError as error:
+            logger.info("not measured: %s", error)
+            return None
+
     async def hang_up(self, status: int = 0) -> None:
         """BYE, or `status` as the final response where the call was not answered."""
         await self.refuse(status, {}, "")
@@ -109,7 +134,8 @@ class SipLeg:
     def on_dtmf(self, digit: str) -> None:
         self._engine.to_loop(self._events.put_nowait, LegDtmf(digit))
 
-    def on_ended(self, status: int, reason: str) -> None:
+    def on_ended(self, status: int, reason: str, quality: LineQuality | None) -> None:
+        self._quality = quality  # now: a question on this thread may come before the loop's turn
         self._engine.to_loop(self._note_end, status, reason)
 
     def on_transfer_status(self, status: int, reason: str, final: bool) -> None:
@@ -125,6 +151,15 @@ class SipLeg:
         call = self._room.get(self._key)
         if call is not None:
             call.respond(200)
+
+    def _record(self, tap: Tap) -> None:
+        call = self._room.get(self._key)
+        if call is not None:
+            call.record(tap)
+
+    def _measure(self) -> LineQuality | None:
+        call = self._room.get(self._key)
+        return self._quality if call is None else call.quality()
 
     def _refer(self, uri: str) -> None:
         call = self._room.get(self._key)

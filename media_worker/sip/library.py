@@ -11,16 +11,20 @@ from typing import Any
 import pjsua2 as pj
 
 
-@functools.cache
-def c_library() -> Any:
-    """The loaded extension, with the types of what is used of it."""
+def library_path() -> str:
+    """File of the loaded extension."""
     _ = pj.Endpoint  # the wheel loads the extension at first use
-    path = next(
+    return next(
         module.__file__
         for name, module in list(sys.modules.items())
         if name.rpartition(".")[2] == "_pjsua2" and module.__file__
     )
-    library = ctypes.CDLL(path)
+
+
+@functools.cache
+def c_library() -> Any:
+    """The loaded extension, with the types of what is used of it."""
+    library = ctypes.CDLL(library_path())
     library.pj_log_set_level.argtypes = [c_int]
     library.pj_log_set_level.restype = None
     library.pjsua_get_pjsip_endpt.restype = c_void_p

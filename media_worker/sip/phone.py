@@ -16,11 +16,14 @@ from typing import Any, Final
 
 import pjsua2 as pj
 
+from media_worker.audio.outlet import FrameQueue
 from media_worker.audio.playout import Playout
+from media_worker.conversation.leg import LineQuality
 from media_worker.sip.call import CallRoom, PjCall, account_settings
 from media_worker.sip.config import SipConfig, SipError
 from media_worker.sip.engine import Engine, guarded, reason_of
 from media_worker.sip.message import parse_address, parse_request, user_of
+from media_worker.sip.port import PythonAudio
 from media_worker.sip.recording import Recording
 
 logger = logging.getLogger(__name__)
@@ -52,7 +55,8 @@ class PhoneCall:
         """The codec. Never set when the call is refused."""
         self.ended: asyncio.Future[tuple[int, str]] = phone.loop.create_future()
         """Status and reason; a BYE has 200."""
-        self.playout = Playout(phone.engine.config.clock_rate)
+        self.outlet = FrameQueue(phone.engine.config.clock_rate)
+        self.playout = Playout(phone.engine.config.clock_rate, self.outlet)
         self._phone = phone
         self._plays = count(1)
         self.key = 0
@@ -136,7 +140,7 @@ class PhoneCall:
         self.digits += digit
         self._tell("dtmf", digit=digit)
 
-    def on_ended(self, status: int, reason: str) -> None:
+    def on_ended(self, status: int, reason: str, _quality: LineQuality | None) -> None:
         self._phone.engine.to_loop(_set, self.ended, (status, reason))
         self._tell("ended", status=status, reason=reason)
 
@@ -208,9 +212,13 @@ class Phone:
     def prepare(self, peer: str, call_id: int = pj.PJSUA_INVALID_ID) -> tuple[PjCall, PhoneCall]:
         """A call object that pjsua fills in, and ours."""
         call = PhoneCall(self, next(self._numbers), peer)
-        pj_call = PjCall(
-            self.room, call, take=call.heard.put, give=call.playout.next_frame, call_id=call_id
+        audio = PythonAudio(
+            self.engine.copy,
+            self.engine.config.clock_rate,
+            put=call.heard.put,
+            outlet=call.outlet,
         )
+        pj_call = PjCall(self.room, call, audio=audio, call_id=call_id)
         call.key = pj_call.key
         self.calls[call.number] = call
         return pj_call, call

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from media_worker.audio import playout as playout_module
+from media_worker.audio import outlet as outlet_module
 from media_worker.audio.capture import Capture
 from media_worker.audio.playout import Playout
 from media_worker.contract import (
@@ -90,7 +90,8 @@ class FakeLeg:
 
     def __init__(self) -> None:
         self.capture = Capture(RATE)
-        self.playout = Playout(RATE)
+        self.outlet = outlet_module.FrameQueue(RATE)
+        self.playout = Playout(RATE, self.outlet)
         self.queue: asyncio.Queue[LegEvent] = asyncio.Queue()
         self.answers_by_itself = True
         self.answered = 0
@@ -256,7 +257,7 @@ class Stage:
 
     def __init__(self, monkeypatch: Any, plan: CallPlan | None = None) -> None:
         self.clock = VirtualTicker()
-        monkeypatch.setattr(playout_module, "monotonic", self.clock.now)
+        monkeypatch.setattr(outlet_module, "monotonic", self.clock.now)
         self.plan = plan or make_plan()
         self.leg = FakeLeg()
         self.events: list[AnyEvent] = []
@@ -351,7 +352,7 @@ class Stage:
     async def _frame(self) -> None:
         self.clock.time += FRAME_MS / 1000
         self.frames += 1
-        self.heard.append(self.leg.playout.next_frame())
+        self.heard.append(self.leg.outlet.next_frame())
         size = RATE * FRAME_MS // 1000 * 2
         frame, self.caller_says = self.caller_says[:size], self.caller_says[size:]
         self.leg.capture.put(frame.ljust(size, b"\0"))
