@@ -222,6 +222,10 @@ class RealtimeClient:
         self._core.say(greeting)
         await self._flush()
 
+    async def said(self, text: str) -> None:
+        self._core.said(text)
+        await self._flush()
+
     async def respond(self) -> None:
         self._core.respond()
         await self._flush()

@@ -76,6 +76,8 @@ class SessionCore:
         self._caller_text: dict[str, str] = {}
         self._unseen_outputs: set[str] = set()
         """Tool results that the provider has not confirmed yet."""
+        self._said: str | None = None
+        """Our item with what was said by other means."""
         self._is_next_cut = False
         """Interrupted between our response.create and its response."""
 
@@ -104,6 +106,13 @@ class SessionCore:
 
     def say(self, greeting: Greeting) -> None:
         self._ask(Ask(self._id("say_"), self._shape.spoken(greeting)))
+
+    def said(self, text: str) -> None:
+        before, self._said = self._said, self._id("said_") if text else None
+        if self._said is not None:
+            self._send(self._shape.item_said(text, self._said, before))
+        if before is not None:
+            self._send(self._shape.item_delete(before, self._id("delete_")))
 
     def respond(self) -> None:
         self._ask(Ask(self._id("respond_")))

@@ -20,6 +20,7 @@ _FORMATS: Final[dict[AudioFormat, dict[str, Any]]] = {
 
 class OpenAiShape(Shape):
     formats = tuple(_FORMATS)
+    assistant_text = "output_text"
 
     def session(self, *, guarded: bool) -> dict[str, Any]:
         settings = self.settings

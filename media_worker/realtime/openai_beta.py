@@ -20,6 +20,7 @@ _FORMATS: Final = {
 
 class OpenAiBetaShape(Shape):
     formats = tuple(_FORMATS)
+    assistant_text = "text"
     headers = {"OpenAI-Beta": "realtime=v1"}
 
     @property

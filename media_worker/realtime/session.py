@@ -211,6 +211,13 @@ class RealtimeSession(Protocol):
         """Have the agent speak these words now, as its own."""
         ...
 
+    async def said(self, text: str) -> None:
+        """Let the agent know that it has said this, though not through this session (a prompt).
+
+        A second call corrects the first: `text` is then what was really heard, "" nothing.
+        """
+        ...
+
     async def respond(self) -> None:
         """Ask for an answer; waits its turn while another response is active."""
         ...

@@ -22,6 +22,8 @@ class Shape(ABC):
 
     formats: ClassVar[tuple[AudioFormat, ...]]
     headers: ClassVar[dict[str, str]] = {}
+    assistant_text: ClassVar[str]
+    """Content type of the agent's words where there is no sound with them."""
 
     def __init__(self, settings: Settings, tools: ToolSet, *, language: str) -> None:
         self.settings = settings
@@ -99,6 +101,21 @@ class Shape(ABC):
             f" and nothing else: <<<{greeting.text}>>>"
         )
         return {"instructions": instructions, "tool_choice": "none"}
+
+    def item_said(self, text: str, item_id: str, after: str | None) -> ClientEvent:
+        """The agent's own words, as text: speech of the agent cannot be given (REALTIME.md 1.3)."""
+        event: ClientEvent = {
+            "type": "conversation.item.create",
+            "item": {
+                "id": item_id,
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": self.assistant_text, "text": text}],
+            },
+        }
+        if after is not None:
+            event["previous_item_id"] = after
+        return event
 
     def response_cancel(self, response_id: str | None, event_id: str) -> ClientEvent:
         event: ClientEvent = {"type": "response.cancel", "event_id": event_id}

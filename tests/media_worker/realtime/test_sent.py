@@ -46,6 +46,8 @@ def every_event(of: Shape) -> list[ClientEvent]:
         of.item_truncate("item_1", 1480, "truncate_7"),
         of.item_delete("item_1", "delete_8"),
         of.tool_output("call_1", '{"ok": true}'),
+        of.item_said("Grüezi.", "said_10", None),
+        of.item_said("Grü", "said_11", "said_10"),
         of.buffer_commit("commit_9"),
     ]
 
