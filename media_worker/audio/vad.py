@@ -1,11 +1,15 @@
-"""Local voice activity: a decision a frame, and the hysteresis that makes turns of them."""
+"""Local voice activity: a decision a frame, and the hysteresis that makes turns of them.
+
+Energy and WebRTC decide at once; the neural detector decides for all calls of the process together
+(`media_worker.audio.neural`). So there are two steps for all of them: `feed` what came, then ask
+for the `events`.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from math import log10
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
@@ -14,6 +18,10 @@ import webrtcvad
 from media_worker.contract import LocalVad
 
 FRAME_MS: Final = 20
+ONSET_MS: Final = 60
+LEAST_DB: Final = -50.0
+"""RMS level relative to full scale; below it nothing is speech."""
+SILENCE_DB: Final = -100.0
 _LOUDEST: Final = 32768.0
 
 
@@ -46,20 +54,27 @@ class Hysteresis:
         self._silence_frames = max(1, -(-silence_ms // frame_ms))
         self._clock_ms = 0
         self._score = 0
+        self._speech_frames = 0
         self._began_ms = 0
         self._run = 0
         self._last_speech_ms = 0
         self._silent_frames = 0
 
+    @property
+    def speech_ms(self) -> int:
+        """Speech frames since the onset, without the pauses between them; 0 while nobody speaks."""
+        return self._speech_frames * self._frame_ms if self.speaking else 0
+
     def feed(self, is_speech: bool) -> VadEvent | None:
         start = self._clock_ms
         self._clock_ms += self._frame_ms
         self._run = self._run + 1 if is_speech else 0
+        self._speech_frames += is_speech
         return self._look_for_end() if self.speaking else self._look_for_onset(start, is_speech)
 
     def _look_for_onset(self, start: int, is_speech: bool) -> VadOnset | None:
         if is_speech and self._score == 0:
-            self._began_ms = start
+            self._began_ms, self._speech_frames = start, 1
         self._score = max(0, self._score + (1 if is_speech else -1))
         if self._score < self._onset_frames:
             return None
@@ -79,88 +94,146 @@ class Hysteresis:
         return VadEnd(self._last_speech_ms)
 
 
-class EnergyDetector:
+class Detector(Protocol):
+    """Says of each frame of `frame_ms` whether it is speech."""
+
+    frame_ms: int
+
+    def feed(self, pcm: bytes) -> None:
+        """16-bit mono PCM of any length; what is short of a frame waits for the next call."""
+        ...
+
+    def decisions(self) -> list[bool]:
+        """Of the frames that were decided since the last call, oldest first."""
+        ...
+
+    def close(self) -> None:
+        """No more will come."""
+        ...
+
+
+class _FrameByFrame:
+    """A detector that looks at one frame of 20 ms after the other, and first at its level."""
+
+    frame_ms = FRAME_MS
+
+    def __init__(self, clock_rate: int) -> None:
+        self._frame_bytes = clock_rate * FRAME_MS // 1000 * 2
+        self._rest = b""
+        self._decisions: list[bool] = []
+
+    def _is_speech(self, frame: bytes, level: float) -> bool:
+        raise NotImplementedError
+
+    def feed(self, pcm: bytes) -> None:
+        data = self._rest + pcm
+        size = self._frame_bytes
+        whole = len(data) - len(data) % size
+        self._rest = data[whole:]
+        levels = levels_db(data[:whole], size)
+        self._decisions += [
+            self._is_speech(data[number * size : (number + 1) * size], level)
+            for number, level in enumerate(levels)
+        ]
+
+    def decisions(self) -> list[bool]:
+        decisions, self._decisions = self._decisions, []
+        return decisions
+
+    def close(self) -> None:
+        self._rest = b""
+
+
+class EnergyDetector(_FrameByFrame):
     """Speech is what stands out of the noise floor, itself the least level of the last 1.5 s.
 
     Noise floor by minimum statistics (R. Martin, 2001). Levels are dB below full scale.
     """
 
     MARGIN_DB: Final = 9.0
-    LEAST_DB: Final = -50.0
-    """Below this nothing is speech."""
     HIGHEST_FLOOR_DB: Final = -38.0
     """Speech from the very first frame must not pass for noise."""
     _BLOCK_FRAMES: Final = 15
     _BLOCKS: Final = 5
 
-    def __init__(self) -> None:
+    def __init__(self, clock_rate: int) -> None:
+        super().__init__(clock_rate)
         self._block: list[float] = []
         self._minima: deque[float] = deque(maxlen=self._BLOCKS)
 
-    def is_speech(self, frame: bytes) -> bool:
-        level = level_db(frame)
+    def _is_speech(self, frame: bytes, level: float) -> bool:
         floor = min([*self._minima, *self._block, level])
         self._block.append(level)
         if len(self._block) == self._BLOCK_FRAMES:
             self._minima.append(min(self._block))
             self._block = []
-        return level > max(self.LEAST_DB, min(floor, self.HIGHEST_FLOOR_DB) + self.MARGIN_DB)
+        return level > max(LEAST_DB, min(floor, self.HIGHEST_FLOOR_DB) + self.MARGIN_DB)
 
 
-class WebrtcDetector:
+class WebrtcDetector(_FrameByFrame):
     """WebRTC's VAD at its strictest, behind a level gate: it calls very faint noise speech."""
 
     STRICTEST: Final = 3
 
     def __init__(self, clock_rate: int) -> None:
+        super().__init__(clock_rate)
         self._clock_rate = clock_rate
         self._vad = webrtcvad.Vad(self.STRICTEST)
 
-    def is_speech(self, frame: bytes) -> bool:
-        return level_db(frame) > EnergyDetector.LEAST_DB and bool(
-            self._vad.is_speech(frame, self._clock_rate)
-        )
+    def _is_speech(self, frame: bytes, level: float) -> bool:
+        return level > LEAST_DB and bool(self._vad.is_speech(frame, self._clock_rate))
+
+
+def levels_db(pcm: bytes, frame_bytes: int) -> list[float]:
+    """RMS level of each whole frame of 16-bit PCM in dB below full scale, -100 for silence."""
+    samples = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // frame_bytes * frame_bytes // 2)
+    frames = samples.astype(np.float32).reshape(-1, frame_bytes // 2)
+    powers: list[float] = np.einsum("ij,ij->i", frames, frames).tolist()
+    full = _LOUDEST * _LOUDEST * frame_bytes / 2
+    return [max(SILENCE_DB, 10 * log10(power / full)) if power else SILENCE_DB for power in powers]
 
 
 def level_db(pcm: bytes) -> float:
     """RMS level of 16-bit PCM in dB relative to full scale; -100 for silence."""
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
-    if not len(samples):
-        return -100.0
-    rms = float(np.sqrt(samples @ samples / len(samples)))
-    return max(-100.0, 20 * log10(rms / _LOUDEST)) if rms else -100.0
+    return levels_db(pcm, len(pcm))[0] if pcm else SILENCE_DB
 
 
 class LocalVadDetector:
-    """Feeds PCM of any length to the detector of `mode`; says when the caller begins and stops."""
+    """Says when the caller begins and stops, by what a detector makes of the frames."""
 
-    def __init__(
-        self, mode: LocalVad, clock_rate: int, *, silence_ms: int, onset_ms: int = 60
-    ) -> None:
-        self._is_speech = _detector(mode, clock_rate)
-        self._hysteresis = Hysteresis(onset_ms=onset_ms, silence_ms=silence_ms)
-        self._frame_bytes = clock_rate * FRAME_MS // 1000 * 2
-        self._rest = b""
+    def __init__(self, detector: Detector, *, silence_ms: int, onset_ms: int = ONSET_MS) -> None:
+        self._detector = detector
+        self._hysteresis = Hysteresis(
+            onset_ms=onset_ms, silence_ms=silence_ms, frame_ms=detector.frame_ms
+        )
 
     @property
     def speaking(self) -> bool:
         return self._hysteresis.speaking
 
-    def feed(self, pcm: bytes) -> list[VadEvent]:
-        """16-bit mono PCM; what is short of a frame waits for the next call."""
-        data = self._rest + pcm
-        size = self._frame_bytes
-        whole = len(data) - len(data) % size
-        self._rest = data[whole:]
-        decisions = (self._is_speech(data[at : at + size]) for at in range(0, whole, size))
-        return [event for said in decisions if (event := self._hysteresis.feed(said)) is not None]
+    @property
+    def speech_ms(self) -> int:
+        """How much of the speech that goes on was speech; 0 while nobody speaks."""
+        return self._hysteresis.speech_ms
+
+    def feed(self, pcm: bytes) -> None:
+        self._detector.feed(pcm)
+
+    def events(self) -> list[VadEvent]:
+        """What came of the audio fed so far, as far as it is decided."""
+        feed = self._hysteresis.feed
+        return [event for said in self._detector.decisions() if (event := feed(said)) is not None]
+
+    def close(self) -> None:
+        self._detector.close()
 
 
-def _detector(mode: LocalVad, clock_rate: int) -> Callable[[bytes], bool]:
+def frame_detector(mode: LocalVad, clock_rate: int) -> Detector:
+    """A detector that needs nothing but the frames themselves."""
     match mode:
         case LocalVad.ENERGY:
-            return EnergyDetector().is_speech
+            return EnergyDetector(clock_rate)
         case LocalVad.WEBRTC:
-            return WebrtcDetector(clock_rate).is_speech
-        case LocalVad.OFF:
-            raise ValueError("local VAD is off: no detector to make")
+            return WebrtcDetector(clock_rate)
+        case _:
+            raise ValueError(f"{mode} is no detector of single frames")

@@ -111,6 +111,13 @@ class AgentSpeech:
 
     # --- out -------------------------------------------------------------------------------------
 
+    def pause(self) -> None:
+        """Be silent from the next frame on, but keep what is still to be said."""
+        self._playout.pause()
+
+    def resume(self) -> None:
+        self._playout.resume()
+
     def stop(self, now: float) -> Heard | None:
         """Be silent from the next frame on; what had been heard of the item that was cut off."""
         cut = self._downlink.stop()
@@ -125,7 +132,7 @@ class AgentSpeech:
         )
         for item_id in cut.unheard:
             self._transcript.cut(item_id, heard_ms=0, received_ms=0)
-        self._timings.interrupted(now)
+        self._timings.interrupted(self._playout.last_played_at() or now)
         return Heard(cut.item_id, cut.heard_ms)
 
     def began_at(self, response_id: str) -> float | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from media_worker.audio.neural import NeuralVad
 from media_worker.audio.vad import (
     FRAME_MS,
+    Detector,
     LocalVadDetector,
     VadEnd,
     VadEvent,
     VadOnset,
-    level_db,
+    frame_detector,
+    levels_db,
 )
 from media_worker.contract import LocalVad, Settings, VadMode
 from media_worker.conversation.leg import Leg
@@ -29,14 +32,20 @@ class CallerSpeech:
     """Moments are seconds on the call's clock."""
 
     def __init__(
-        self, settings: Settings, leg: Leg, time: CallTime, transcript: Transcript, timings: Timings
+        self,
+        settings: Settings,
+        leg: Leg,
+        time: CallTime,
+        transcript: Transcript,
+        timings: Timings,
+        neural: NeuralVad | None,
     ) -> None:
         self.uplink = Uplink(leg.capture, leg.clock_rate)
         self._time = time
         self._transcript = transcript
         self._timings = timings
         self._clock_rate = leg.clock_rate
-        self._vad = _detector(settings, leg.clock_rate)
+        self._vad = _detector(settings, leg.clock_rate, neural)
         self._vad_ms = 0.0
         self._latest = b""
         self._owns_turns = settings.vad_mode is VadMode.LOCAL
@@ -69,18 +78,31 @@ class CallerSpeech:
                 elif final:
                     self._transcript.no_words(item_id)
 
-    def listen(self, now: float) -> list[VadEvent]:
-        """Send up what was said since the last tick; what our own VAD makes of it."""
-        pcm = self.uplink.pull()
-        self._latest = pcm
-        if self._vad is None or not pcm:
+    def listen(self) -> None:
+        """Take what was said since the last tick; `events` says what our own VAD makes of it."""
+        pcm = self._latest = self.uplink.pull()
+        if self._vad is not None and pcm:
+            self._vad_ms += len(pcm) / 2 * 1000 / self._clock_rate
+            self._vad.feed(pcm)
+
+    def events(self, now: float) -> list[VadEvent]:
+        """What our own VAD has heard by now."""
+        if self._vad is None:
             return []
-        self._vad_ms += len(pcm) / 2 * 1000 / self._clock_rate
-        events = self._vad.feed(pcm)
+        events = self._vad.events()
         if self._owns_turns:
             for event in events:
                 self._take_own(event, now)
         return events
+
+    def close(self) -> None:
+        if self._vad is not None:
+            self._vad.close()
+
+    @property
+    def speech_ms(self) -> int:
+        """How much speech our own VAD has heard since its onset; 0 while it hears none."""
+        return self._vad.speech_ms if self._vad else 0
 
     @property
     def began(self) -> float:
@@ -91,8 +113,7 @@ class CallerSpeech:
         """How much of what came with the last tick was sound. By frames, since after a stall of
         the machine one tick brings many."""
         size = self._clock_rate * FRAME_MS // 1000 * 2
-        frames = (self._latest[at : at + size] for at in range(0, len(self._latest), size))
-        return sum(FRAME_MS for frame in frames if level_db(frame) > AUDIBLE_DB)
+        return sum(FRAME_MS for level in levels_db(self._latest, size) if level > AUDIBLE_DB)
 
     def spoken_at(self, event: VadEvent, now: float) -> float:
         """When that was which our own VAD has heard just now."""
@@ -115,11 +136,16 @@ class CallerSpeech:
         self._timings.caller_stopped(self._stopped, known_at=now)
 
 
-def _detector(settings: Settings, clock_rate: int) -> LocalVadDetector | None:
+def _detector(
+    settings: Settings, clock_rate: int, neural: NeuralVad | None
+) -> LocalVadDetector | None:
     """Turns that our own VAD ends need one even where none is chosen."""
     mode = settings.local_vad
-    if settings.vad_mode is VadMode.LOCAL and mode is LocalVad.OFF:
-        mode = LocalVad.WEBRTC
-    if mode is LocalVad.OFF:
+    if mode is LocalVad.OFF and settings.vad_mode is not VadMode.LOCAL:
         return None
-    return LocalVadDetector(mode, clock_rate, silence_ms=settings.silence_duration_ms)
+    if mode is LocalVad.NEURAL and neural is not None:
+        detector: Detector = neural.open()
+    else:  # the next best where there is no model on this machine; the worker's log says so
+        frame_mode = LocalVad.ENERGY if mode is LocalVad.ENERGY else LocalVad.WEBRTC
+        detector = frame_detector(frame_mode, clock_rate)
+    return LocalVadDetector(detector, silence_ms=settings.silence_duration_ms)

@@ -233,6 +233,7 @@ class Conversation:
 
     def _tick(self) -> None:
         try:
+            self._dialogue.listen()
             self._dialogue.tick()
         except Exception as error:
             if not self._ended.done():

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
+from media_worker.audio.neural import NeuralVad
 from media_worker.audio.vad import VadEnd, VadOnset
 from media_worker.contract import AnyEvent, CallPlan, ProblemKind, VadMode
 from media_worker.conversation import fallback
@@ -57,6 +58,7 @@ class Dialogue:
         report: Callable[[SessionError], None],
         on_tool: Callable[[ToolRequested, int], None],
         on_interrupted: Callable[[], None],
+        neural: NeuralVad | None = None,
     ) -> None:
         self._greeting = plan.greeting
         self._clock = clock
@@ -68,12 +70,14 @@ class Dialogue:
         self.transcript = Transcript(emit)
         timings = Timings(leg.playout, time, emit)
         self.agent = AgentSpeech(leg.playout, time, self.transcript, timings)
-        self.caller = CallerSpeech(plan.settings, leg, time, self.transcript, timings)
+        self.caller = CallerSpeech(plan.settings, leg, time, self.transcript, timings, neural)
         self._keeper = TurnKeeper(
             interrupt=plan.settings.interrupt,
             guard_ms=plan.settings.greeting_guard_ms,
             owns_turns=plan.settings.vad_mode is VadMode.LOCAL,
             greets=plan.greeting is not None,
+            pauses=plan.settings.vad_stops_agent,
+            false_interruption_ms=plan.settings.false_interruption_ms,
         )
         self._duty = fallback.Duty()
         self._requests = Requests()
@@ -115,6 +119,7 @@ class Dialogue:
         self._duty.is_owed = self._duty.is_owed or self._active is not None
         self._duty.withdraw()
         self._active = None
+        self._keeper.session_over()
         self.agent.session_over()
         return reader.result() if has_ended else failed.result()
 
@@ -224,6 +229,10 @@ class Dialogue:
     def _make(self, moves: list[Move]) -> None:
         for move in moves:
             match move:
+                case Move.PAUSE_AGENT:
+                    self.agent.pause()
+                case Move.RESUME_AGENT:
+                    self.agent.resume()
                 case Move.STOP_AGENT:
                     self._stop_agent()
                 case Move.LIFT_GUARD:
@@ -280,14 +289,19 @@ class Dialogue:
 
     # --- time ------------------------------------------------------------------------------------
 
+    def listen(self) -> None:
+        """First half of a tick: take what the caller said. Our VAD may hear all calls together."""
+        self.caller.listen()
+
     def tick(self) -> None:
         """What the passing of time brings; also while there is no session."""
         now = self._clock.now()
-        self._listen(now)
+        self._hear(now)
         self._follow_greeting(now)
         # Counted only for speech that began within the guard: a level costs time.
         audible_ms = self.caller.audible_ms() if self._keeper.in_doubt else 0
-        self._make(self._keeper.tick(now, audible_ms=audible_ms))
+        speech_ms = self.caller.speech_ms
+        self._make(self._keeper.tick(now, audible_ms=audible_ms, speech_ms=speech_ms))
         self.agent.tick(now)
         self.transcript.send_changes(self._time.ms())
         self._follow_duty(now)
@@ -310,6 +324,7 @@ class Dialogue:
 
     def close(self) -> None:
         """The call is over: every entry of the transcript is final as it stands."""
+        self.caller.close()
         self.agent.close(self._clock.now())
         self.transcript.close(self._time.ms())
 
@@ -317,13 +332,13 @@ class Dialogue:
     def _greeting_is_said(self) -> bool:
         return self._greeting is None or self._greeting_began
 
-    def _listen(self, now: float) -> None:
-        for event in self.caller.listen(now):
+    def _hear(self, now: float) -> None:
+        for event in self.caller.events(now):
             match event:
                 case VadOnset():
                     began = self.caller.spoken_at(event, now)
-                    is_audible = self.agent.is_audible
-                    self._make(self._keeper.local_onset(began, agent_audible=is_audible))
+                    speaks = self.agent.is_audible or self._active is not None
+                    self._make(self._keeper.local_onset(began, now, agent_speaks=speaks))
                 case VadEnd():
                     self._make(self._keeper.local_end(now))
 

@@ -1,6 +1,14 @@
 import pytest
 
-from media_worker.audio.vad import Hysteresis, LocalVadDetector, VadEnd, VadOnset, level_db
+from media_worker.audio.vad import (
+    Hysteresis,
+    LocalVadDetector,
+    VadEnd,
+    VadOnset,
+    frame_detector,
+    level_db,
+    levels_db,
+)
 from media_worker.contract import LocalVad
 from tests.media_worker.audio.signals import noise, silence, tone, voice
 
@@ -38,17 +46,41 @@ def test_a_second_turn_begins_anew():
     assert events == [VadOnset(0), VadEnd(60), VadOnset(120), VadEnd(180)]
 
 
+def test_speech_is_counted_without_its_pauses():
+    hysteresis = Hysteresis(onset_ms=60, silence_ms=100)
+    feed(hysteresis, ".S..SS")
+    assert hysteresis.speech_ms == 0  # not yet an onset
+    feed(hysteresis, "S..SS")
+    assert hysteresis.speech_ms == 100
+    feed(hysteresis, ".....")
+    assert hysteresis.speech_ms == 0
+    feed(hysteresis, "SSS")
+    assert hysteresis.speech_ms == 60
+
+
+def detector_of(mode: LocalVad, rate: int = 8000) -> LocalVadDetector:
+    return LocalVadDetector(frame_detector(mode, rate), silence_ms=500)
+
+
+def heard(detector: LocalVadDetector, sound: bytes, size: int = 640) -> list:
+    """What the detector says of sound that comes in chunks of `size` bytes."""
+    events = []
+    for at in range(0, len(sound), size):
+        detector.feed(sound[at : at + size])
+        events += detector.events()
+    return events
+
+
 @pytest.mark.parametrize("rate", [8000, 16000])
 @pytest.mark.parametrize("mode", [LocalVad.ENERGY, LocalVad.WEBRTC])
 def test_speech_in_faint_noise_makes_one_turn(mode, rate):
-    detector = LocalVadDetector(mode, rate, silence_ms=500)
+    detector = detector_of(mode, rate)
     sound = (
         noise(1000, rate=rate, level=0.001)
         + voice(1500, rate=rate)
         + noise(1500, rate=rate, level=0.001)
     )
-    odd = 333 * 2
-    events = [e for at in range(0, len(sound), odd) for e in detector.feed(sound[at : at + odd])]
+    events = heard(detector, sound, 333 * 2)
     assert [type(event) for event in events] == [VadOnset, VadEnd]
     assert events[0].at_ms == pytest.approx(1000, abs=120)
     assert events[1].at_ms == pytest.approx(2500, abs=200)
@@ -57,21 +89,19 @@ def test_speech_in_faint_noise_makes_one_turn(mode, rate):
 
 @pytest.mark.parametrize("mode", [LocalVad.ENERGY, LocalVad.WEBRTC])
 def test_silence_and_faint_noise_are_not_speech(mode):
-    detector = LocalVadDetector(mode, 8000, silence_ms=500)
-    assert detector.feed(silence(2000) + noise(3000, level=0.001)) == []
+    assert heard(detector_of(mode), silence(2000) + noise(3000, level=0.001)) == []
 
 
 def test_energy_learns_a_louder_background():
-    detector = LocalVadDetector(LocalVad.ENERGY, 8000, silence_ms=500)
-    detector.feed(silence(1000))
-    detector.feed(noise(6000, level=0.008))
+    detector = detector_of(LocalVad.ENERGY)
+    heard(detector, silence(1000) + noise(6000, level=0.008))
     assert not detector.speaking
-    assert [type(e) for e in detector.feed(voice(500, level=0.3))] == [VadOnset]
+    assert [type(event) for event in heard(detector, voice(500, level=0.3))] == [VadOnset]
 
 
 def test_speech_from_the_first_frame_is_heard():
     for mode in (LocalVad.ENERGY, LocalVad.WEBRTC):
-        assert LocalVadDetector(mode, 8000, silence_ms=500).feed(voice(800))[0].at_ms < 200
+        assert heard(detector_of(mode), voice(800))[0].at_ms < 200
 
 
 def test_level_of_a_full_scale_sine():
@@ -79,6 +109,12 @@ def test_level_of_a_full_scale_sine():
     assert level_db(silence(20)) == level_db(b"") == -100.0
 
 
-def test_off_has_no_detector():
-    with pytest.raises(ValueError, match="off"):
-        LocalVadDetector(LocalVad.OFF, 8000, silence_ms=500)
+def test_levels_are_those_of_whole_frames():
+    sound = silence(20) + tone(1000, 20, level=1.0) + silence(10)
+    assert levels_db(sound, 320) == [-100.0, pytest.approx(-3.0, abs=0.1)]
+
+
+@pytest.mark.parametrize("mode", [LocalVad.OFF, LocalVad.NEURAL])
+def test_other_modes_have_no_detector_of_single_frames(mode):
+    with pytest.raises(ValueError, match=mode):
+        frame_detector(mode, 8000)

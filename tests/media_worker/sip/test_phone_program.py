@@ -7,7 +7,7 @@ import wave
 
 import pytest
 
-from media_worker.audio.vad import LocalVadDetector, VadEnd
+from media_worker.audio.vad import LocalVadDetector, VadEnd, frame_detector
 from media_worker.contract import LocalVad
 from media_worker.conversation.leg import LegEnded
 from tests.media_worker.audio.signals import loudest_hz, tone
@@ -44,11 +44,11 @@ class Program:
 
 async def heard_a_sentence(taken) -> None:
     """The caller spoke and stopped, as the endpoint hears it."""
-    detector = LocalVadDetector(LocalVad.ENERGY, 8000, silence_ms=600)
+    detector = LocalVadDetector(frame_detector(LocalVad.ENERGY, 8000), silence_ms=600)
     async with asyncio.timeout(20):
         while True:
-            pcm = await taken.capture(100)
-            if any(isinstance(event, VadEnd) for event in detector.feed(pcm)):
+            detector.feed(await taken.capture(100))
+            if any(isinstance(event, VadEnd) for event in detector.events()):
                 return
 
 
