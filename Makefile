@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run call pjsua2 test check unit e2e format screenshots messages lock hooks clean
+.PHONY: help run call pjsua2 test check unit e2e bench format screenshots messages lock hooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ unit: $(VENV)/.test ## The tests of the single rooms
 e2e: $(VENV)/.test ## The tests with real calls and a real browser (on the running machine's own loopback)
 	@scripts/system-packages
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -q
+
+bench: $(VENV)/.test ## Load on two cores of this machine: make bench ARGS="steps --calls 10,50 --seconds 20"
+	@$(BIN)/python -W ignore::DeprecationWarning -m bench $(ARGS)
 
 format: $(VENV)/.test ## Let ruff and djade put the code in order
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

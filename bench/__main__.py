@@ -1,0 +1,121 @@
+"""`make bench`, or `python -m bench SCENARIO ...`; docs/benchmark.md says what comes out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pjsua2
+
+from bench import report
+from bench.host import Cores, TooSmall, go_first
+from bench.house import House, HouseError
+from bench.load import Rig
+from bench.provider import Provider
+from bench.results import Machine, Results
+from bench.scenarios import Bench
+from bench.speech import load_speech
+
+EVERYTHING: Final = ("steps", "variants")
+CORE_CALLS: Final = 200
+"""Calls that one core is to carry."""
+
+
+def main() -> int:
+    options = read_options()
+    build = pjsua2.Endpoint().libVersion()
+    if not build.suffix:
+        sys.stderr.write(
+            f"pjsua2 {build.full} from PyPI is installed: it takes four calls and can carry no"
+            " load.\nBuild the one that does with `make pjsua2`, then try again.\n"
+        )
+        return 2
+    try:
+        with benchmark(options.keep) as (bench, priority):
+            results = Results(machine=Machine.here(build.full, priority))
+            for name in EVERYTHING if options.scenario == "all" else (options.scenario,):
+                say(f"\n== {name}")
+                RUN[name](bench, options, results)
+                report.keep(results)
+    except (TooSmall, HouseError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write("\n" + report.as_text(results))
+    if options.docs or options.scenario == "all":
+        report.write_docs(results)
+    return 0
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("scenario", nargs="?", default="all", choices=("all", *RUN))
+    parser.add_argument("--calls", type=_numbers, default=None, help="e.g. 10,50,100")
+    parser.add_argument("--seconds", type=float, default=None, help="of one measured window")
+    parser.add_argument("--runs", type=int, default=5, help="of each step; medians are shown")
+    parser.add_argument("--docs", action="store_true", help="write docs/benchmark.md as well")
+    parser.add_argument("--keep", action="store_true", help="keep the data folder and its logs")
+    return parser.parse_args()
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def benchmark(keep: bool) -> Iterator[tuple[Bench, str]]:
+    """Everything but the worker on the other cores, started and in the end stopped again."""
+    cores = Cores.choose()
+    os.sched_setaffinity(0, cores.others)
+    speech = load_speech()
+    data = Path(tempfile.mkdtemp(prefix="pbxai-bench-"))
+    say(f"worker on core {cores.worker}, all else on {sorted(cores.others)}; data in {data}")
+    provider, house = Provider(), House(data, cores)
+    try:
+        house.open()
+        priority = go_first()
+        yield Bench(Rig(provider, speech, cores), house, say), priority
+    finally:
+        house.close()
+        provider.close()
+        if not keep:
+            shutil.rmtree(data, ignore_errors=True)
+
+
+# --- scenarios -----------------------------------------------------------------------------------
+
+
+def steps(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = options.calls or [10, 50, 100, 150, 200, 250]
+    results.steps = bench.steps(calls, options.seconds or 20, options.runs)
+
+
+def variants(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = (options.calls or [CORE_CALLS])[-1]
+    results.variants = bench.variants(calls, options.seconds or 20, options.runs)
+
+
+def steady(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = (options.calls or [CORE_CALLS])[-1]
+    results.steady = bench.steady(calls, options.seconds or 600)
+
+
+RUN: Final[dict[str, Callable[[Bench, argparse.Namespace, Results], None]]] = {
+    "steps": steps,
+    "variants": variants,
+    "steady": steady,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,318 @@
+"""One step of load: so many calls at once for so long, and what came of it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from bench import measure
+from bench.callers import Callers, Pacing, PacingMeter
+from bench.host import Cores, CpuMeter, CpuUse, memory_kb
+from bench.measure import Stream, Times, Way, percentile_ms
+from bench.provider import Account, Chunk, Orders, Provider
+from bench.rtp import Heard
+from bench.sip import Dialog
+from bench.speech import RATE, Speech
+from bench.targets import Target, place_of
+from media_worker.audio import g711
+
+DIAL_RATE: Final = 20.0
+"""Calls a second while a step fills up."""
+SETTLE_SECONDS: Final = 4.0
+TRACKED_CALLS: Final = 40
+"""Delays are measured on so many calls; everything else on all."""
+QUIET_HOST_PERCENT: Final = 5.0
+"""Others' use of the worker's core beyond which a row is marked as disturbed."""
+_HISTORY_SECONDS: Final = 2.0
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one step. Times in milliseconds, memory in MB, shares in percent."""
+
+    target: str
+    calls: int
+    answered: int
+    seconds: float
+    cpu: float
+    """Of one core, the worker process alone."""
+    cpu_a_call: float
+    memory_a_call: float
+    up_p50: float
+    up_p95: float
+    up_p99: float
+    down_p50: float
+    down_p95: float
+    down_p99: float
+    up_p99_first: float
+    """Of the window's first tenth; against `up_p99_last` it shows growth."""
+    up_p99_last: float
+    down_p99_first: float
+    down_p99_last: float
+    chunk: float
+    """Length of the audio in one message to the provider, median."""
+    gap_p90: float
+    gap_worst: float
+    late: float
+    missing: float
+    """RTP packets that never came back."""
+    lost_up: float
+    """Sound that never reached the provider."""
+    lost_down: float
+    setup_p95: float
+    first_audio_p95: float
+    """From the 200 OK to the first packet with sound."""
+    pacing_p99: float
+    generator_cpu: float
+    provider_cpu: float
+    provider_lag_p99: float
+    foreign_cpu: float
+    stolen_cpu: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.notes
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was written down while the step was measured."""
+
+    heard: Heard
+    account: Account
+    cpu: CpuUse
+    pacing: Pacing
+    memory_kb: int
+    """Grown since before the calls."""
+
+
+class Rig:
+    """The parts of the benchmark that stay: provider, speech, cores."""
+
+    def __init__(self, provider: Provider, speech: Speech, cores: Cores) -> None:
+        self.provider = provider
+        self.speech = speech
+        self.cores = cores
+
+    def step(self, target: Target, calls: int, seconds: float) -> Row:
+        """Start the target, load it, measure, stop it."""
+        pid = target.start()
+        callers = Callers(target.server, self.speech, at_once=calls + 2, known_calls=calls + 2)
+        try:
+            self.provider.obey(Orders())
+            warm_up(callers, target)
+            before_kb = memory_kb(pid)
+            dialogs = fill(callers, target, calls)
+            callers.run(SETTLE_SECONDS)
+            window = self.watch(callers, pid, before_kb, seconds, dialogs)
+            row = self._row(target, callers, dialogs, window)
+            empty(callers)
+        finally:
+            callers.close()
+            target.stop()
+        return row
+
+    def watch(
+        self, callers: Callers, pid: int, before_kb: int, seconds: float, dialogs: list[Dialog]
+    ) -> Window:
+        tracked = spread([dialog.call for dialog in dialogs if dialog.is_up], TRACKED_CALLS)
+        places = frozenset(place_of(callers.dialogs[call].number) for call in tracked)
+        self.provider.obey(Orders(tracked=places))
+        self.provider.read()
+        heard = callers.record(tracked)
+        pacing, cpu = PacingMeter(callers), CpuMeter(pid, self.cores.worker)
+        callers.run(seconds)
+        window = (cpu.read(), pacing.read(), memory_kb(pid) - before_kb)
+        callers.stop_recording()
+        return Window(heard, self.provider.read(), *window)
+
+    def _row(self, target: Target, callers: Callers, dialogs: list[Dialog], window: Window) -> Row:
+        ways = [
+            found
+            for call in np.flatnonzero(window.heard.tracked)
+            if (found := self._ways(target, callers, int(call), window)) is not None
+        ]
+        return row_of(target, callers, dialogs, window, ways)
+
+    def _ways(
+        self, target: Target, callers: Callers, call: int, window: Window
+    ) -> tuple[Way, Way, float] | None:
+        chunks = window.account.chunks.get(place_of(callers.dialogs[call].number))
+        sequence, at, payload = window.heard.packets_of(call)
+        if not chunks or not len(sequence):
+            return None
+        received = received_stream(chunks, target.audio_format)
+        sent = sent_stream(callers, call, since=chunks[0][0] - _HISTORY_SECONDS)
+        order = np.argsort(measure.unwrapped(sequence), kind="stable")
+        pcm = np.frombuffer(g711.decode_mu_law(payload[order].tobytes()), np.int16)
+        packets = measure.stream(list(pcm.reshape(len(order), -1)), at[order])
+        chunk_ms = float(np.median(np.diff(received.begins))) / RATE * 1000
+        return measure.upward(sent, received), measure.downward(received, packets), chunk_ms
+
+
+# --- steps of a step -----------------------------------------------------------------------------
+
+
+def warm_up(callers: Callers, target: Target) -> None:
+    """Two calls, so that what is loaded at the first call is not counted as memory of calls."""
+    for number in range(2):
+        callers.dial(target.number(number))
+    callers.run(10, lambda: all(dialog.final_at for dialog in callers.dialogs))
+    callers.run(2)
+    empty(callers)
+    callers.run(2)
+
+
+def fill(callers: Callers, target: Target, calls: int, *, rate: float = DIAL_RATE) -> list[Dialog]:
+    """Dial so many calls, evenly; returns when each has its final response, or after 30 s more."""
+    dialogs: list[Dialog] = []
+
+    def dial(place: int) -> None:
+        dialogs.append(callers.dial(target.number(place)))
+
+    for place in range(calls):
+        callers.later(place / rate, partial(dial, place))
+    callers.run(
+        calls / rate + 30,
+        lambda: len(dialogs) == calls and all(dialog.final_at for dialog in dialogs),
+    )
+    return dialogs
+
+
+def empty(callers: Callers) -> None:
+    """Hang up everybody, and wait for the answers."""
+    for dialog in callers.up:
+        callers.hang_up(dialog)
+    callers.run(20, lambda: all(dialog.ended_at for dialog in callers.dialogs if dialog.final_at))
+
+
+def spread(calls: list[int], count: int) -> list[int]:
+    """At most `count` of the calls, evenly chosen."""
+    if len(calls) <= count:
+        return calls
+    return [calls[int(place)] for place in np.linspace(0, len(calls) - 1, count)]
+
+
+# --- records to recordings -----------------------------------------------------------------------
+
+
+def sent_stream(callers: Callers, call: int, *, since: float) -> Stream:
+    """What this caller has said from about `since` (CLOCK_MONOTONIC) on."""
+    rtp = callers.rtp
+    ticks = np.asarray(rtp.ticks)
+    first_tick = int(rtp.first_tick[call])
+    total = max(0, len(ticks) - first_tick - 1) // 20 + 1
+    at = rtp.sent_at(call, np.arange(total))
+    first = int(np.searchsorted(at, since))
+    pcm = callers.speech.pcm(int(rtp.first_frame[call]) + first, total - first)
+    return measure.stream(list(pcm.reshape(total - first, -1)), at[first:])
+
+
+def received_stream(chunks: list[Chunk], audio_format: str) -> Stream:
+    """What the provider was sent, at 8000 Hz."""
+    pieces = [base64.b64decode(encoded) for _, encoded in chunks]
+    at = [arrival for arrival, _ in chunks]
+    if audio_format == "pcmu":
+        return measure.stream([_pcm(g711.decode_mu_law(piece)) for piece in pieces], at)
+    if audio_format == "pcma":
+        return measure.stream([_pcm(g711.decode_a_law(piece)) for piece in pieces], at)
+    rate = 24000 if audio_format == "pcm24k" else 16000
+    whole = soxr.resample(_pcm(b"".join(pieces)), rate, RATE)
+    sizes = np.array([len(piece) // 2 for piece in pieces]) * RATE / rate
+    begins = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    return Stream(whole, begins, np.asarray(at))
+
+
+def _pcm(data: bytes) -> NDArray[np.int16]:
+    return np.frombuffer(data, np.int16)
+
+
+# --- records to a row ----------------------------------------------------------------------------
+
+
+def row_of(
+    target: Target,
+    callers: Callers,
+    dialogs: list[Dialog],
+    window: Window,
+    ways: list[tuple[Way, Way, float]],
+) -> Row:
+    answered = [dialog for dialog in dialogs if dialog.status == 200]
+    flows = measure.flows(window.heard)
+    gaps = [flow.longest_gap_ms for flow in flows.values()] or [float("nan")]
+    packets = max(1, sum(flow.packets for flow in flows.values()))
+    calls = max(1, len(answered))
+    first_audio = callers.rtp.first_loud[[dialog.call for dialog in answered]]
+    waits = first_audio - np.array([dialog.final_at for dialog in answered])
+    ups, downs = [way for way, _, _ in ways], [way for _, way, _ in ways]
+    return Row(
+        target=target.name,
+        calls=len(dialogs),
+        answered=len(answered),
+        seconds=window.cpu.seconds,
+        cpu=window.cpu.process,
+        cpu_a_call=window.cpu.process / calls,
+        memory_a_call=window.memory_kb / 1024 / calls,
+        **_delays("up", ups),
+        **_delays("down", downs),
+        chunk=float(np.median([chunk for *_, chunk in ways])) if ways else float("nan"),
+        gap_p90=float(np.percentile(gaps, 90)),
+        gap_worst=float(np.max(gaps)),
+        late=sum(flow.late for flow in flows.values()) / packets * 100,
+        missing=sum(flow.missing for flow in flows.values()) / packets * 100,
+        lost_up=_lost(ups, window.cpu.seconds),
+        lost_down=_lost(downs, window.cpu.seconds),
+        setup_p95=percentile_ms(np.array([dialog.setup_seconds for dialog in answered]), 95),
+        first_audio_p95=percentile_ms(waits[~np.isnan(waits)], 95),
+        pacing_p99=window.pacing.p99_ms,
+        generator_cpu=window.pacing.cpu_percent,
+        provider_cpu=window.account.cpu_percent,
+        provider_lag_p99=window.account.lag_p99_ms,
+        foreign_cpu=window.cpu.foreign,
+        stolen_cpu=window.cpu.stolen,
+        notes=tuple(_doubts(dialogs, answered, window)),
+    )
+
+
+def _delays(name: str, ways: list[Way]) -> dict[str, Any]:
+    delays = _joined([way.delays for way in ways])
+    at = _joined([way.at for way in ways])
+    begin, end = (at.min(), at.max()) if len(at) else (0.0, 1.0)
+    tenth = (end - begin) / 10
+    return {
+        f"{name}_p50": percentile_ms(delays, 50),
+        f"{name}_p95": percentile_ms(delays, 95),
+        f"{name}_p99": percentile_ms(delays, 99),
+        f"{name}_p99_first": percentile_ms(delays[at <= begin + tenth], 99),
+        f"{name}_p99_last": percentile_ms(delays[at >= end - tenth], 99),
+    }
+
+
+def _joined(parts: list[Times]) -> Times:
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _lost(ways: list[Way], seconds: float) -> float:
+    return sum(way.lost_ms for way in ways) / max(1.0, len(ways) * seconds * 1000) * 100
+
+
+def _doubts(dialogs: list[Dialog], answered: list[Dialog], window: Window) -> list[str]:
+    """Why this row is not to be trusted."""
+    doubts = []
+    if len(answered) < len(dialogs):
+        doubts.append(f"{len(dialogs) - len(answered)} calls were not answered")
+    ended = sum(1 for dialog in answered if dialog.by_peer)
+    if ended:
+        doubts.append(f"{ended} calls were ended by the worker")
+    if not window.pacing.is_valid:
+        doubts.append(f"the generator was late (p99 {window.pacing.p99_ms:.1f} ms)")
+    if window.cpu.foreign > QUIET_HOST_PERCENT:
+        doubts.append(f"others used {window.cpu.foreign:.0f} % of the worker's core")
+    return doubts
