@@ -32,7 +32,7 @@ from tests.e2e.stack import RunningStack
 
 T = TypeVar("T")
 PASSWORD = "a long password for tests"
-WAIT_SECONDS = 40.0
+WAIT_SECONDS = 90.0
 POLL_SECONDS = 0.1
 _serial = itertools.count(1)
 
@@ -92,7 +92,7 @@ class House:
             why=f"the session of {call}",
         )
         with urllib.request.urlopen(
-            f"http://{self.stack.sandbox}/sessions/{opened.session_id}", timeout=10
+            f"http://{self.stack.sandbox}/sessions/{opened.session_id}", timeout=60
         ) as reply:
             return json.load(reply)
 

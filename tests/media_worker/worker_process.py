@@ -49,7 +49,7 @@ class WorkerProcess:
     def uri(self, user: str, transport: str = "udp") -> str:
         return f"sip:{user}@127.0.0.1:{self.sip_port};transport={transport}"
 
-    async def said(self, words: str, seconds: float = 20.0) -> None:
+    async def said(self, words: str, seconds: float = 60.0) -> None:
         """Until these words are in the log."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: words in self.output or self._reading.done())
@@ -58,7 +58,7 @@ class WorkerProcess:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    async def ended(self, seconds: float = 30.0) -> int:
+    async def ended(self, seconds: float = 60.0) -> int:
         async with asyncio.timeout(seconds):
             status = await self.process.wait()
             await self._reading

@@ -24,6 +24,7 @@ from tests.portal.conftest import say, talk
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Socket = Callable[..., Any]
+WAIT = 30.0
 
 
 @pytest.fixture
@@ -38,18 +39,18 @@ async def socket(browse: Callable[[User], Client]) -> Any:
             key = browser.cookies[settings.SESSION_COOKIE_NAME].value
             headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode()))
         communicator = WebsocketCommunicator(application, path, headers=headers)
-        connected, code = await communicator.connect(timeout=5)
+        connected, code = await communicator.connect(timeout=WAIT)
         if connected:
             opened.append(communicator)
         return communicator, connected, code
 
     yield connect
     for communicator in opened:
-        await communicator.disconnect()
+        await communicator.disconnect(timeout=WAIT)
 
 
 async def message(communicator: WebsocketCommunicator) -> dict[str, Any]:
-    return json.loads(await communicator.receive_from(timeout=5))
+    return json.loads(await communicator.receive_from(timeout=WAIT))
 
 
 def part(found: dict[str, Any], needle: str) -> dict[str, Any]:
@@ -247,7 +248,7 @@ async def test_a_membership_that_ends_closes_the_feed(
     await sync_to_async(Member.all_tenants.filter(user=victor).delete)()
     await sync_to_async(say)(running, "item_1", 10, "agent", "A secret")
     await live.apublish([live.entry_changed(running, "item_1")])
-    assert await feed.receive_output(timeout=5) == {"type": "websocket.close", "code": 4404}
+    assert await feed.receive_output(timeout=WAIT) == {"type": "websocket.close", "code": 4404}
 
 
 async def test_a_database_that_fails_closes_the_feed_for_a_new_start(
@@ -261,7 +262,7 @@ async def test_a_database_that_fails_closes_the_feed_for_a_new_start(
 
     monkeypatch.setattr(parts, "call_parts", fails)
     await tell_call_changed(running)
-    assert await feed.receive_output(timeout=5) == {"type": "websocket.close", "code": 4503}
+    assert await feed.receive_output(timeout=WAIT) == {"type": "websocket.close", "code": 4503}
 
 
 async def test_signing_out_closes_the_feed(
@@ -271,4 +272,4 @@ async def test_signing_out_closes_the_feed(
     await message(feed)
     await sync_to_async(Session.objects.all().delete)()
     await tell_call_changed(running)
-    assert await feed.receive_output(timeout=5) == {"type": "websocket.close", "code": 4401}
+    assert await feed.receive_output(timeout=WAIT) == {"type": "websocket.close", "code": 4401}

@@ -1,27 +1,31 @@
-"""Ports of the loopback that nobody listens on now."""
+"""Ports of the loopback that nobody has now."""
 
 from __future__ import annotations
 
+import secrets
 import socket
+from contextlib import ExitStack
+
+FIRST, LAST = 10_000, 20_000
+"""Below the tests' RTP, and below the kernel's ephemeral ports (32768 and up), one of which an
+outgoing connection of any other process could take before we do."""
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(count: int = 1) -> int:
+    """The first of so many ports in a row that are free for UDP and TCP."""
+    while True:
+        first = FIRST + secrets.randbelow(LAST - FIRST - count)
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                        probe = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                        probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
 
 
 def free_sip_port() -> int:
     """A port that is free for UDP and TCP, and the next one for TLS."""
-    while True:
-        port = free_port()
-        try:
-            with (
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tls,
-            ):
-                udp.bind(("127.0.0.1", port))
-                tls.bind(("127.0.0.1", port + 1))
-        except OSError:
-            continue
-        return port
+    return free_port(2)

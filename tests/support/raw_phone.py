@@ -22,6 +22,9 @@ from media_worker.audio import g711
 CLOCK_RATE = 8000
 FRAME_SECONDS = 0.02
 FRAME_BYTES = 160
+T1_SECONDS = 0.5
+ANSWER_SECONDS = 32.0
+"""64 times T1 (RFC 3261 section 17.1.1.2, timer B)."""
 LOUD = 300
 """Mean amplitude of a frame that somebody would hear; silence in µ-law is 0 to 8."""
 
@@ -104,8 +107,11 @@ class RawPhone:
         self._tag = uuid.uuid4().hex[:8]
         self._branch = self._new_branch()
         body = self._sdp() if sdp else ""
-        self._send(self._request("INVITE", 1, self._uri, body))
-        answer = await self.answer(lambda answer: answer.status >= 200)
+        invite = asyncio.create_task(self._invite(self._request("INVITE", 1, self._uri, body)))
+        try:
+            answer = await self.answer(lambda answer: answer.status >= 200)
+        finally:
+            invite.cancel()
         self._to = answer.headers["to"]
         if answer.status != 200:
             self._send(self._request("ACK", 1, self._uri))
@@ -117,6 +123,14 @@ class RawPhone:
         self._media = (re.search(r"^c=IN IP4 (\S+)", answer.body, re.MULTILINE)[1], port)
         self._speaker = asyncio.create_task(self._speak())
         return answer
+
+    async def _invite(self, text: str) -> None:
+        """Until somebody answers anything (RFC 3261 section 17.1.1.2, timer A)."""
+        pause = T1_SECONDS
+        while not self.answers:
+            self._send(text)
+            await asyncio.sleep(pause)
+            pause *= 2
 
     async def cancel(self) -> None:
         self._send(self._request("CANCEL", 1, self._uri))
@@ -132,7 +146,7 @@ class RawPhone:
         data += b"\xff" * (-len(data) % FRAME_BYTES)
         self._queue += [data[i : i + FRAME_BYTES] for i in range(0, len(data), FRAME_BYTES)]
 
-    async def answer(self, wanted, seconds: float = 15.0) -> Answer:
+    async def answer(self, wanted, seconds: float = ANSWER_SECONDS) -> Answer:
         """The first answer that is wanted."""
         return await self._until(
             lambda: next((each for each in self.answers if wanted(each)), None), seconds
@@ -144,7 +158,7 @@ class RawPhone:
             lambda: next((each for each in self.requests if each.startswith(method)), None), seconds
         )
 
-    async def speech(self, *, since: float = 0.0, packets: int = 5, seconds: float = 20.0) -> float:
+    async def speech(self, *, since: float = 0.0, packets: int = 5, seconds: float = 30.0) -> float:
         """When that many loud packets had come after `since`."""
         loud = await self._until(
             lambda: (

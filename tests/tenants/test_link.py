@@ -21,7 +21,7 @@ from tenants.services import accounts, calls, intake, workers
 from tests.tenants.calls import Outbox, admitted, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAIT = 10.0
+WAIT = 30.0
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from media_worker import contract
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 
 
 class Installation:
@@ -75,10 +75,10 @@ class Installation:
                 yield process
             finally:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(15) in (0, -signal.SIGTERM)
+                assert process.wait(60) in (0, -signal.SIGTERM)
 
     def row(self, query: str) -> tuple[Any, ...] | None:
-        with sqlite3.connect(self.data / "pbxai.sqlite3", timeout=20) as database:
+        with sqlite3.connect(self.data / "pbxai.sqlite3", timeout=60) as database:
             return database.execute(query).fetchone()
 
     def log(self) -> str:
@@ -96,7 +96,7 @@ def until(condition: Callable[[], Any], why: Callable[[], str]) -> Any:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
+        with urllib.request.urlopen(url, timeout=30) as reply:
             return reply.status == 200
     except OSError:
         return False
@@ -167,16 +167,18 @@ def test_a_browser_of_another_site_gets_no_socket(web: Installation):
 
 
 def test_pages_carry_the_strict_policy_and_unknown_hosts_get_none(web: Installation):
-    page = httpx.get(f"http://{web.web}/accounts/login/")
+    page = httpx.get(f"http://{web.web}/accounts/login/", timeout=WAIT_SECONDS)
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    strange = httpx.get(f"http://{web.web}/healthz", headers={"Host": "evil.example"})
+    strange = httpx.get(
+        f"http://{web.web}/healthz", headers={"Host": "evil.example"}, timeout=WAIT_SECONDS
+    )
     assert strange.status_code == 400
 
 
 def test_static_files_are_served(web: Installation):
-    style = httpx.get(f"http://{web.web}/static/admin/css/base.css")
+    style = httpx.get(f"http://{web.web}/static/admin/css/base.css", timeout=WAIT_SECONDS)
     assert style.status_code == 200
     assert style.headers["Content-Type"].startswith("text/css")
 

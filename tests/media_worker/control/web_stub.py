@@ -123,7 +123,7 @@ class LinkStub:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(condition), 20)
+            await asyncio.wait_for(self._changed.wait_for(condition), 60)
 
     async def send(self, frame: Frame) -> None:
         assert self._socket is not None

@@ -8,6 +8,7 @@ import pytest
 
 from media_worker.conversation.ticker import Ticker
 from tests.media_worker.conversation.stage import VirtualTicker
+from tests.support.tries import best_of
 
 
 async def never() -> None:
@@ -62,7 +63,18 @@ async def test_within_gives_the_result_or_cancels_and_says_timeout():
         await late
 
 
-async def test_ticks_keep_to_their_schedule_when_one_was_late(monkeypatch):
+async def test_ticks_keep_to_their_schedule_when_one_was_late():
+    after = await best_of(places_after_a_late_tick, are_on_schedule)
+    assert are_on_schedule(after)  # on the old schedule, not shifted by the delay
+    assert after[-1] >= 8 * 0.99
+
+
+def are_on_schedule(places: list[float]) -> bool:
+    return all(place % 1 < 0.3 for place in places)
+
+
+async def places_after_a_late_tick() -> list[float]:
+    """When the four ticks after one that took 2.5 periods came, in periods since the start."""
     loop = asyncio.get_running_loop()
     ticker = Ticker(period_seconds=0.02)
     times: list[float] = []
@@ -83,6 +95,4 @@ async def test_ticks_keep_to_their_schedule_when_one_was_late(monkeypatch):
     await six.wait()
     ticker.stop()
     assert ticker.late_ticks >= 2
-    after = [(time - began) / 0.02 for time in times[2:]]
-    assert all(place % 1 < 0.9 for place in after)  # on the old schedule, not shifted by the delay
-    assert times[-1] - began >= 8 * 0.02 * 0.99
+    return [(time - began) / 0.02 for time in times[2:]]

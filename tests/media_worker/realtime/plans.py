@@ -25,9 +25,10 @@ TOOLS = ToolSet(
         TransferTarget(name="support", uri="sip:200@example.com"),
     )
 )
-QUICK = Deadlines(connect=0.5, echo=0.3, close=0.3)
-HASTY = Deadlines(ping=0.3, pong=0.5, close=0.1)
-PATIENT = Deadlines(connect=5.0, echo=5.0, close=1.0)
+PATIENT = Deadlines(connect=30.0, echo=30.0, close=1.0)
+NO_HANDSHAKE = Deadlines(connect=0.5, close=0.3)
+NO_ECHO = Deadlines(connect=30.0, echo=1.0, close=0.3)
+NO_PONG = Deadlines(connect=30.0, echo=30.0, ping=0.3, pong=1.0, close=0.1)
 
 
 def settings(**changes: Any) -> Settings:

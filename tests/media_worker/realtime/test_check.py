@@ -8,17 +8,20 @@ import pytest
 
 from media_worker.contract import AccountChecked, AccountCheckPlan, AudioFormat, ProblemKind
 from media_worker.realtime.check import SENTENCES, check_account
+from media_worker.realtime.connection import Deadlines
 from tests.media_worker.realtime import plans
 from tests.media_worker.realtime.stub import Line, Stub
 
 
-async def checked(stub: Stub, url: str = "", **changes: Any) -> AccountChecked:
+async def checked(
+    stub: Stub, deadlines: Deadlines = plans.PATIENT, **changes: Any
+) -> AccountChecked:
     plan = AccountCheckPlan(
         check_id="check_1",
-        provider=plans.provider(url or stub.url),
+        provider=plans.provider(stub.url),
         settings=plans.settings(**changes),
     )
-    result = await check_account(plan, deadlines=plans.QUICK)
+    result = await check_account(plan, deadlines=deadlines)
     assert result.check_id == "check_1"
     assert plans.KEY not in result.message
     return result
@@ -70,7 +73,7 @@ async def test_an_echoed_key_is_taken_out() -> None:
 
 async def test_no_answer_at_all() -> None:
     async with Stub(lambda line: line.closed()) as stub:
-        result = await checked(stub)
+        result = await checked(stub, plans.NO_ECHO)
     assert (result.ok, result.kind) == (False, ProblemKind.SILENT)
 
 

@@ -118,7 +118,7 @@ async def test_never_answered() -> None:
         await line.closed()
 
     async with Stub(script) as stub:
-        error = await refused(stub, deadlines=plans.QUICK)
+        error = await refused(stub, deadlines=plans.NO_ECHO)
     assert (error.kind, error.retryable) == (ProblemKind.SILENT, True)
 
 
@@ -139,7 +139,7 @@ async def test_rubbish_and_then_nothing() -> None:
         await line.closed()
 
     async with Stub(script) as stub:
-        error = await refused(stub, deadlines=plans.QUICK)
+        error = await refused(stub, deadlines=plans.NO_ECHO)
     assert error.kind is ProblemKind.PROTOCOL
 
 
@@ -156,7 +156,7 @@ async def test_given_up_the_connection_is_closed() -> None:
         opening = asyncio.create_task(stub.session().open(guarded=True))
         await entered.wait()
         opening.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await left.wait()
         with pytest.raises(asyncio.CancelledError):
             await opening
@@ -250,7 +250,7 @@ async def test_no_answer_to_the_handshake() -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, Stub(greet) as stub:
-        error = await refused(stub, url=f"ws://127.0.0.1:{port}/", deadlines=plans.QUICK)
+        error = await refused(stub, url=f"ws://127.0.0.1:{port}/", deadlines=plans.NO_HANDSHAKE)
     assert (error.kind, error.retryable) == (ProblemKind.UNREACHABLE, True)
     assert "in time" in error.message
 

@@ -182,9 +182,9 @@ def test_it_runs_as_a_process_and_ends_when_told() -> None:
     process = run(port)
     assert process.stderr is not None
     assert f"ws://127.0.0.1:{port}/v1/realtime" in process.stderr.readline()
-    assert httpx.get(f"http://127.0.0.1:{port}/healthz").json()["ok"] is True
+    assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).json()["ok"] is True
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
 
@@ -194,7 +194,7 @@ def test_a_taken_port_is_said_in_plain_words() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = run(taken.getsockname()[1])
-        _, complaint = process.communicate(timeout=20)
+        _, complaint = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "cannot listen" in complaint
     assert "Traceback" not in complaint

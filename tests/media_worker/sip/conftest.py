@@ -1,10 +1,8 @@
 """A real endpoint in the test process, real phones in processes of their own, free ports."""
 
 import asyncio
-import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -14,26 +12,9 @@ from media_worker.sip.certificate import ensure_certificate
 from media_worker.sip.config import SipConfig
 from media_worker.sip.endpoint import IncomingCall, Invite, SipEndpoint
 from media_worker.sip.phone_process import PhoneProcess
+from tests.support.ports import free_sip_port
 
-SECONDS = 10.0
-
-
-def free_port(count: int = 2) -> int:
-    """First of `count` ports in a row that are free for UDP and TCP on loopback.
-
-    Below the ephemeral range, where another process's outgoing connection could take one meanwhile.
-    """
-    while True:
-        first = random.randrange(10_000, 30_000)
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                        probe = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                        probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
+SECONDS = 30.0
 
 
 class Taken:
@@ -113,7 +94,7 @@ async def open_desk(tmp_path) -> AsyncIterator[OpenDesk]:
     desks: list[Desk] = []
 
     async def start(*, tls: bool = False, **settings: Any) -> Desk:
-        port = settings.pop("port", 0) or free_port()
+        port = settings.pop("port", 0) or free_sip_port()
         if tls:
             certificate, key = ensure_certificate(tmp_path, "127.0.0.1")
             settings |= {"tls_port": port + 1, "tls_certificate": certificate, "tls_key": key}

@@ -8,7 +8,7 @@ from media_worker.conversation.leg import LegEnded
 from media_worker.sip.call import PORT_LINGER_SECONDS, PjCall
 from media_worker.sip.port import AudioPort
 from tests.media_worker.audio.signals import tone
-from tests.media_worker.sip.conftest import free_port
+from tests.support.ports import free_port
 
 
 def alive(*kinds: type) -> int:
@@ -35,7 +35,7 @@ async def test_a_hundred_calls_leave_nothing_behind(desk, tmp_path):
     finished = asyncio.create_task(sipp.communicate())
     served = []
     for _ in range(calls):
-        incoming = await asyncio.wait_for(desk.calls.get(), 20)
+        incoming = await asyncio.wait_for(desk.calls.get(), 60)
         served.append(asyncio.create_task(serve(incoming)))
         del incoming
     ends = await asyncio.gather(*served)

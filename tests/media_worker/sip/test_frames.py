@@ -13,11 +13,15 @@ def test_the_fast_way_is_chosen_and_fast():
     copy = FrameCopy()
     assert copy.name in ("copy", "storage")
     write, frame, data = copy.new_writer(), pj.MediaFrame(), bytes(range(160)) * 2
-    began = time.process_time()
-    for _ in range(1000):
-        write(frame, data)
-        assert copy.read(frame.buf) == data
-    assert time.process_time() - began < 0.1  # under 100 us there and back; the slow way takes 300
+
+    def there_and_back() -> float:
+        began = time.thread_time()
+        for _ in range(100):
+            write(frame, data)
+            assert copy.read(frame.buf) == data
+        return (time.thread_time() - began) / 100
+
+    assert min(there_and_back() for _ in range(20)) < 100e-6  # the slow way takes 300 us
 
 
 @pytest.mark.parametrize("size", [0, 2, 320, 640])

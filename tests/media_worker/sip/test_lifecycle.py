@@ -10,8 +10,8 @@ import pytest
 from media_worker.conversation.leg import LegAnswered
 from media_worker.sip.config import ANY_ADDRESS, SipConfig, SipError
 from media_worker.sip.endpoint import SipEndpoint
-from tests.media_worker.sip.conftest import free_port
 from tests.media_worker.sip.wire import Wire
+from tests.support.ports import free_port
 
 
 def endpoint(**settings) -> SipEndpoint:
@@ -160,7 +160,7 @@ asyncio.run(main())
     call = await phone.call(f"sip:1@127.0.0.1:{port}")
     await call.answered()
     assert (await call.ended())[0] == 200
-    assert await asyncio.wait_for(process.wait(), 20) == 7
+    assert await asyncio.wait_for(process.wait(), 60) == 7
 
 
 async def test_listening_on_all_addresses_names_one_that_can_be_reached():

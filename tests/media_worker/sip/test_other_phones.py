@@ -8,7 +8,7 @@ import pytest
 
 from media_worker.conversation.leg import LegAnswered
 from tests.media_worker.audio.signals import loudest_hz, tone
-from tests.media_worker.sip.conftest import free_port
+from tests.support.ports import free_port
 
 BARESIP_CONFIG = """
 sip_listen 127.0.0.1:{port}

@@ -64,11 +64,11 @@ class Wire(asyncio.DatagramProtocol):
     def send(self, data: str | bytes) -> None:
         self.transport.sendto(data.encode() if isinstance(data, str) else data)
 
-    async def next(self, seconds: float = 5.0) -> Message:
+    async def next(self, seconds: float = 30.0) -> Message:
         async with asyncio.timeout(seconds):
             return await self.messages.get()
 
-    async def until(self, wanted, seconds: float = 5.0) -> Message:
+    async def until(self, wanted, seconds: float = 30.0) -> Message:
         """The next message with that status (a number) or method (a word)."""
         async with asyncio.timeout(seconds):
             while True:
