@@ -456,6 +456,8 @@ class CallMeasured(Event, tag="call.measured", frozen=True, kw_only=True):
     packets_received: int = -1
     packets_lost: int = -1
     """Of the caller's audio, on its way to us (RFC 3550 section 6.4.1)."""
+    packets_discarded: int = -1
+    """Received, but not played: too late, or too many at once."""
     packets_sent: int = -1
     remote_lost: int = -1
     """Of ours, as the other side reports it (RTCP)."""

@@ -58,7 +58,7 @@ class LineQuality(msgspec.Struct, frozen=True, kw_only=True):
     packets_received: int
     packets_lost: int
     packets_discarded: int
-    """Received, but too late to be played."""
+    """Received, but not played: too late, or too many at once."""
     packets_sent: int
     remote_lost: int | None
     """Of those sent, as the other side reports it; None: it does not."""
