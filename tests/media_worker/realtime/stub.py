@@ -145,7 +145,7 @@ class Reader:
 
     async def until(self, kind: type[SessionEvent]) -> Any:
         """The next event of this kind; those before it are in `seen`."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for event in self._events:
                 self.seen.append(event)
                 if isinstance(event, kind):

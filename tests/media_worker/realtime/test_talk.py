@@ -136,7 +136,7 @@ async def test_our_own_vad_commits_the_turn_and_asks_for_the_answer(dialect: Dia
         await session.commit_turn()
         await session.commit_turn()  # nothing new
         await session.tool_result("call_1", "{}", respond=False)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await done.wait()
         await session.close()
 
@@ -290,7 +290,7 @@ async def test_audio_that_the_provider_does_not_take_ends_the_session() -> None:
 async def test_a_provider_that_answers_no_ping_is_dropped() -> None:
     deaf = Deaf()
     async with Stub(deaf) as stub:
-        session = stub.session(deadlines=plans.HASTY)
+        session = stub.session(deadlines=plans.NO_PONG)
         await session.open(guarded=True)
         problem = (await Reader(session).ended()).problem
         await session.close()

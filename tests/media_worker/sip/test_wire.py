@@ -251,7 +251,7 @@ async def _fill_and_overflow(desk, wire):
     assert response["Retry-After"] == "5"
     assert response["Call-ID"] == fifth.call_id
     fifth.refused(response)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         invite = await desk.turned_away.get()
     assert (invite.called, invite.sip_call_id) == ("5", fifth.call_id)
     assert desk.endpoint.turned_away == 1
