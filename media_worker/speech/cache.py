@@ -22,12 +22,24 @@ async def render_cached(text: str, language: str, rate: int, folder: Path) -> by
     """PCM16 mono at `rate` Hz, as `render` gives it, read from `folder` or made and kept there.
 
     Raises SpeechError. A folder that cannot be written costs the copy on disk, not the speech.
+    What is being made already is waited for, not made twice.
     """
     check_words(text)
     path = folder / f"{_key(text, language, rate)}.pcm"
     kept = await asyncio.to_thread(_read, path)
     if kept:
         return kept
+    making = _being_made.get(path)
+    if making is None:
+        making = _being_made[path] = asyncio.create_task(_make(path, text, language, rate))
+        making.add_done_callback(lambda _: _being_made.pop(path, None))
+    return await asyncio.shield(making)  # who no longer waits does not end it for the others
+
+
+_being_made: dict[Path, asyncio.Task[bytes]] = {}
+
+
+async def _make(path: Path, text: str, language: str, rate: int) -> bytes:
     pcm = await _render_in_child(text, language, rate)
     await asyncio.to_thread(_keep, path, pcm)
     return pcm

@@ -1,9 +1,11 @@
 """`render_cached` speaks in a child process and keeps what it made."""
 
+import asyncio
 import subprocess
 import sys
 import wave
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,26 @@ async def test_what_is_kept_is_used(tmp_path: Path) -> None:
     (kept,) = kept_in(tmp_path)
     kept.write_bytes(b"\1\0" * 80)
     assert await render_cached("Eins zwei drei.", "de", 8000, tmp_path) == b"\1\0" * 80
+
+
+async def test_what_is_being_made_is_waited_for_and_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children, has_begun = [], asyncio.Event()
+    start = asyncio.create_subprocess_exec
+
+    async def counted(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        children.append(command)
+        has_begun.set()
+        return await start(*command, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", counted)
+    first = asyncio.create_task(render_cached("Sorry.", "en", 8000, tmp_path))
+    await has_begun.wait()
+    second = asyncio.create_task(render_cached("Sorry.", "en", 8000, tmp_path))
+    first.cancel()
+    assert await second == render("Sorry.", "en", 8000)
+    assert len(children) == 1
 
 
 async def test_language_and_rate_are_part_of_the_key(tmp_path: Path) -> None:
