@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 CONTEXT_CHARACTERS: Final = 8_000
 """Of the conversation so far, for a session that replaces another."""
-APOLOGY_SECONDS: Final = 10.0
+APOLOGY_SECONDS: Final = 20.0
 """To render the apology, when it is not ready."""
 APOLOGY_PLAYED_SECONDS: Final = 60.0
 TRANSFER_GRACE_SECONDS: Final = 2.0
