@@ -19,7 +19,7 @@ from media_worker.contract import LocalVad, Settings, VadMode
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.timings import CallTime, Timings
 from media_worker.conversation.transcript import Transcript
-from media_worker.conversation.uplink import Uplink
+from media_worker.conversation.uplink import Uplink, pace_ms
 from media_worker.realtime.session import CallerText, SpeechStarted, SpeechStopped, TurnCommitted
 
 AUDIBLE_DB: Final = -42.0
@@ -40,7 +40,10 @@ class CallerSpeech:
         timings: Timings,
         neural: NeuralVad | None,
     ) -> None:
-        self.uplink = Uplink(leg.capture, leg.clock_rate)
+        listens = settings.local_vad is not LocalVad.OFF or settings.vad_mode is VadMode.LOCAL
+        self.every_ms = pace_ms(settings.chunk_ms, listens=listens)
+        """So often what the caller says is to be taken."""
+        self.uplink = Uplink(leg.capture, leg.clock_rate, settings.chunk_ms, self.every_ms)
         self._time = time
         self._transcript = transcript
         self._timings = timings

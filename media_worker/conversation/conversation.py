@@ -86,7 +86,9 @@ class Conversation:
     async def run(self) -> EndCause:
         """Answer and talk until one side ends it; why it ended. Raises nothing but cancellation."""
         end = _End(EndCause.WORKER_STOPPED)
-        stop_ticking = self._clock.add(self._tick)
+        stop_ticking = self._clock.add(
+            self._tick, every_ms=self._dialogue.caller.every_ms, first=self._listen
+        )
         try:
             end = await self._live()
         except Exception:
@@ -231,17 +233,21 @@ class Conversation:
 
     # --- time and end ----------------------------------------------------------------------------
 
+    def _listen(self) -> None:
+        self._attempt(self._dialogue.listen)
+
     def _tick(self) -> None:
-        try:
-            self._dialogue.listen()
-            self._dialogue.tick()
-        except Exception as error:
-            if not self._ended.done():
-                self._ended.set_exception(error)
-            return
+        self._attempt(self._dialogue.tick)
         answered = self._time.answered_at
         if answered is not None and self._clock.now() - answered > self.plan.max_duration_seconds:
             self.end(EndCause.MAX_DURATION, "")
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:
+            if not self._ended.done():
+                self._ended.set_exception(error)
 
     def _end(self, end: _End) -> None:
         if not self._ended.done():

@@ -108,13 +108,12 @@ class Dialogue:
         self._begin()
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(self._read(session), name="session events")
-            helpers = [
-                group.create_task(self._requests.run(session), name="session requests"),
-                group.create_task(self.caller.uplink.run(session), name="uplink"),
-            ]
+            requests = group.create_task(self._requests.run(session), name="session requests")
+            self.caller.uplink.open(session)
             await asyncio.wait({reader, failed}, return_when=asyncio.FIRST_COMPLETED)
             has_ended = reader.done() and not failed.done()
-            for task in (reader, *helpers):
+            self.caller.uplink.close()
+            for task in (reader, requests):
                 task.cancel()
         self._duty.is_owed = self._duty.is_owed or self._active is not None
         self._duty.withdraw()
@@ -297,6 +296,7 @@ class Dialogue:
         """What the passing of time brings; also while there is no session."""
         now = self._clock.now()
         self._hear(now)
+        self.caller.uplink.send()
         self._follow_greeting(now)
         # Counted only for speech that began within the guard: a level costs time.
         audible_ms = self.caller.audible_ms() if self._keeper.in_doubt else 0

@@ -1,4 +1,8 @@
-"""One timer for all calls: a wake-up of the event loop a period, not one a frame and call."""
+"""One timer for all calls: a wake-up of the event loop a tick, not one a frame and call.
+
+Each call is looked at every n-th tick, and the calls are spread over those n: of 200 calls with
+chunks of 100 ms it is the turn of 40 at each.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,21 @@ import structlog
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-PERIOD_SECONDS: Final = 0.04
-"""Audio goes to the provider in chunks of so much; REALTIME.md section 5 asks for 20-100 ms."""
+TICK_MS: Final = 20
+PERIOD_SECONDS: Final = TICK_MS / 1000
+
+
+class _Member:
+    """Somebody who is called every n-th tick."""
+
+    __slots__ = ("callback", "first")
+
+    def __init__(self, callback: Callable[[], None], first: Callable[[], None] | None) -> None:
+        self.callback, self.first = callback, first
 
 
 class Ticker:
-    """Calls everybody's callback at each tick of an absolute schedule; late ticks do not add up.
+    """Calls each callback on an absolute schedule; late ticks do not add up.
 
     It is a conversation's only clock: deadlines are looked at in ticks, so that a test that drives
     `tick` itself owns the time.
@@ -27,7 +40,10 @@ class Ticker:
 
     def __init__(self, period_seconds: float = PERIOD_SECONDS) -> None:
         self._period = period_seconds
-        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._phases: dict[int, list[dict[_Member, None]]] = {}
+        """By how many ticks apart: who is due at each of them."""
+        self._between: list[Callable[[], None]] = []
+        self._ticks = 0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -49,11 +65,28 @@ class Ticker:
             self._timer.cancel()
             self._timer = None
 
-    def add(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have `callback` called at each tick, until the function returned is called."""
-        number = next(self._numbers)
-        self._callbacks[number] = callback
-        return lambda: self._callbacks.pop(number, None) and None
+    def add(
+        self,
+        callback: Callable[[], None],
+        *,
+        every_ms: int = TICK_MS,
+        first: Callable[[], None] | None = None,
+    ) -> Callable[[], None]:
+        """Have `callback` called every so often, until the function returned is called.
+
+        `first` is called before it: all that are due at a tick make their first step, then comes
+        what was given to `between`, then their second.
+        """
+        apart = max(1, every_ms // TICK_MS)
+        phases = self._phases.setdefault(apart, [{} for _ in range(apart)])
+        phase = min(phases, key=len)
+        member = _Member(callback, first)
+        phase[member] = None
+        return lambda: phase.pop(member, None)
+
+    def between(self, step: Callable[[], None]) -> None:
+        """Have `step` called at each tick between the two steps of those who are due."""
+        self._between.append(step)
 
     async def sleep(self, seconds: float) -> None:
         """Until the first tick that is not earlier than `seconds` from now."""
@@ -75,25 +108,45 @@ class Ticker:
             if task.cancel():
                 await asyncio.gather(task, return_exceptions=True)
 
-    def tick(self) -> None:
-        """One tick for everybody. A callback that fails does not keep the others from theirs."""
+    def tick(self, missed: int = 0) -> None:
+        """One tick, and one call for those who were due at a tick that was missed.
+
+        A callback that fails does not keep the others from theirs.
+        """
         now = self.now()
         while self._sleepers and self._sleepers[0][0] <= now:
             _, _, waker = heapq.heappop(self._sleepers)
             if not waker.done():
                 waker.set_result(None)
-        for callback in list(self._callbacks.values()):
-            try:
-                callback()
-            except Exception:
-                log.exception("ticker.callback_failed")
+        due = self._due_members(missed + 1)
+        self._ticks += missed + 1
+        for member in due:
+            if member.first is not None:
+                _attempt(member.first)
+        for step in self._between:
+            _attempt(step)
+        for member in due:
+            _attempt(member.callback)
+
+    def _due_members(self, ticks: int) -> list[_Member]:
+        return [
+            member
+            for apart, phases in self._phases.items()
+            for step in range(min(ticks, apart))
+            for member in phases[(self._ticks + ticks - 1 - step) % apart]
+        ]
 
     def _on_time(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.tick()
-        self._due += self._period
         late = loop.time() - self._due
-        if late > 0:
-            missed = int(late / self._period) + 1
-            self.late_ticks += missed
-            self._due += missed * self._period
+        missed = int(late / self._period) if late > self._period else 0
+        self.late_ticks += missed
+        self._due += (missed + 1) * self._period
+        self.tick(missed)
         self._timer = loop.call_at(self._due, self._on_time, loop)
+
+
+def _attempt(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except Exception:
+        log.exception("ticker.callback_failed")

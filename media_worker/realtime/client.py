@@ -106,7 +106,7 @@ class RealtimeClient:
 
     async def _agree(self, *, guarded: bool) -> SessionInfo:
         self._core.begin(guarded=guarded)
-        await self._flush()
+        self._flush()
         try:
             async with asyncio.timeout(self._deadlines.echo):
                 return await self._echo()
@@ -176,7 +176,7 @@ class RealtimeClient:
                     self._ready.extend(self._core.receive(event))
                 if self._core.ended is not None:
                     raise self._core.ended
-                await self._flush()
+                self._flush()
             except SessionError as error:
                 if self._socket is not None:
                     self._socket.abort()
@@ -207,28 +207,28 @@ class RealtimeClient:
 
     # --- sending -------------------------------------------------------------
 
-    async def send_audio(self, data: bytes) -> None:
+    def send_audio(self, data: bytes) -> None:
         if not data:
             return
         self._uncommitted += len(data)
         encoded = b2a_base64(data, newline=False)
-        await self._send(b"".join((APPEND_HEAD, encoded, APPEND_TAIL)))
+        self._send(b"".join((APPEND_HEAD, encoded, APPEND_TAIL)))
 
     async def set_guard(self, guarded: bool) -> None:
         self._core.set_guard(guarded)
-        await self._flush()
+        self._flush()
 
     async def say(self, greeting: Greeting) -> None:
         self._core.say(greeting)
-        await self._flush()
+        self._flush()
 
     async def said(self, text: str) -> None:
         self._core.said(text)
-        await self._flush()
+        self._flush()
 
     async def respond(self) -> None:
         self._core.respond()
-        await self._flush()
+        self._flush()
 
     async def commit_turn(self) -> None:
         """Nothing happens where there is not enough audio for a turn."""
@@ -236,22 +236,22 @@ class RealtimeClient:
             return
         self._uncommitted = 0
         self._core.commit_turn()
-        await self._flush()
+        self._flush()
 
     async def interrupt(self, heard: Heard | None) -> None:
         self._core.interrupt(heard)
-        await self._flush()
+        self._flush()
 
     async def tool_result(self, tool_call_id: str, output: str, *, respond: bool) -> None:
         self._core.tool_result(tool_call_id, output, respond=respond)
-        await self._flush()
+        self._flush()
 
-    async def _flush(self) -> None:
+    def _flush(self) -> None:
         outgoing = self._core.outgoing
         while outgoing:
-            await self._send(msgspec.json.encode(outgoing.pop(0)))
+            self._send(msgspec.json.encode(outgoing.pop(0)))
 
-    async def _send(self, frame: bytes) -> None:
+    def _send(self, frame: bytes) -> None:
         socket = self._opened()
         if socket.backlog > BACKLOG_MS * bytes_per_ms(self.info.input_format) * 4 // 3:
             self._failure = failure(
@@ -260,7 +260,7 @@ class RealtimeClient:
             socket.abort()
             raise self._failure
         try:
-            await socket.send(frame)
+            socket.send(frame)
         except ConnectionClosed as closed:
             raise self._failure or from_close(closed, self._scrub) from None
 

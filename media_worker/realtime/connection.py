@@ -17,16 +17,12 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import WebSocketException
-from websockets.typing import Data
 
 from media_worker.contract import ProblemKind, ProviderAccess
 from media_worker.realtime.failures import Scrubber, from_connect
 from media_worker.realtime.session import SessionError
+from media_worker.realtime.websocket import MAX_FRAME_BYTES, Connection
 
-MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
-"""A server's event; the largest are audio deltas of some ten thousand bytes."""
-QUEUED_FRAMES: Final = 256
-"""Frames that wait for the reader before the network is told to wait."""
 _WRITE_LIMIT: Final = 8 * 1024 * 1024
 """`send` never waits: the session looks at the backlog and gives up long before."""
 _UNSENT_BYTES: Final = 65536
@@ -57,7 +53,7 @@ class _Connect(websocket_connect):
 class Socket:
     """An open connection; `send` and `receive` raise websockets' ConnectionClosed."""
 
-    def __init__(self, websocket: ClientConnection) -> None:
+    def __init__(self, websocket: Connection) -> None:
         self._websocket = websocket
         _limit_unsent(websocket)
 
@@ -66,11 +62,11 @@ class Socket:
         """Bytes that the network has not taken."""
         return self._websocket.transport.get_write_buffer_size()
 
-    async def send(self, frame: bytes) -> None:
-        await self._websocket.send(frame, text=True)
+    def send(self, frame: bytes) -> None:
+        self._websocket.send_text(frame)
 
-    async def receive(self) -> Data:
-        return await self._websocket.recv(decode=False)
+    async def receive(self) -> bytes:
+        return await self._websocket.receive()
 
     async def close(self) -> None:
         await self._websocket.close()
@@ -106,12 +102,13 @@ async def connect(
             ping_interval=deadlines.ping,
             ping_timeout=deadlines.pong,
             max_size=MAX_FRAME_BYTES,
-            max_queue=QUEUED_FRAMES,
+            create_connection=Connection,
             write_limit=_WRITE_LIMIT,
             logger=_log,
         )
     except (OSError, WebSocketException, ValueError, ImportError) as error:
         raise from_connect(error, place, scrub) from None
+    assert isinstance(websocket, Connection)  # noqa: S101 - it makes no other
     return Socket(websocket)
 
 

@@ -199,7 +199,7 @@ class RealtimeSession(Protocol):
 
     async def set_guard(self, guarded: bool) -> None: ...
 
-    async def send_audio(self, data: bytes) -> None:
+    def send_audio(self, data: bytes) -> None:
         """Append the caller's audio, in `info.input_format`. Raises SessionError once over."""
         ...
 

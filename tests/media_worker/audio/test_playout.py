@@ -243,7 +243,13 @@ def append_at_once(playout: Speech, item_id: str, sound: bytes) -> None:
 
 
 def play(playout: Speech, ms: int) -> bytes:
-    return b"".join(playout.next_frame() for _ in range(ms // 20))
+    """And look at it at each tick of the call, as a conversation does."""
+    heard = b""
+    for frame in range(ms // 20):
+        if frame % 5 == 0:
+            playout.is_done("nothing")
+        heard += playout.next_frame()
+    return heard
 
 
 def test_the_delay_of_a_stall_is_given_back_in_the_next_pauses(playout):

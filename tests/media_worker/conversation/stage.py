@@ -131,6 +131,8 @@ class ScriptedSession:
         self.on_close: Callable[[], Awaitable[object]] | None = None
         self.asked: list[tuple[str, Any]] = []
         self.sent = bytearray()
+        self.chunks: list[int] = []
+        """Bytes of each piece of the caller's audio."""
         self.opened_guarded: bool | None = None
         self.closed = 0
         self._queue: asyncio.Queue[SessionEvent] = asyncio.Queue()
@@ -146,8 +148,9 @@ class ScriptedSession:
     async def set_guard(self, guarded: bool) -> None:
         self.asked.append(("set_guard", guarded))
 
-    async def send_audio(self, data: bytes) -> None:
+    def send_audio(self, data: bytes) -> None:
         self.sent += data
+        self.chunks.append(len(data))
 
     async def events(self) -> AsyncIterator[SessionEvent]:
         while True:
@@ -356,8 +359,7 @@ class Stage:
         size = RATE * FRAME_MS // 1000 * 2
         frame, self.caller_says = self.caller_says[:size], self.caller_says[size:]
         self.leg.capture.put(frame.ljust(size, b"\0"))
-        if self.frames % 2 == 0:
-            self.clock.tick()
+        self.clock.tick()
         await self.settle()
 
     def _new_session(self, context: str) -> ScriptedSession:

@@ -11,11 +11,13 @@ from media_worker.contract import (
     CallAnswered,
     CallEnded,
     EndCause,
+    LocalVad,
     SessionOpened,
     Speaker,
     TranscriptUpdated,
     TurnMeasured,
     UsageReported,
+    VadMode,
 )
 from media_worker.conversation.leg import LegAnswered, LegEnded, LegHeld
 from media_worker.realtime.session import CallerText, SpeechStarted, SpeechStopped, TurnCommitted
@@ -68,8 +70,30 @@ async def test_callers_audio_reaches_the_provider_in_its_format(stage: Stage):
     session = await stage.start()
     stage.caller_says = tone(400)
     await stage.run(1000)
-    assert 990 * 8 <= len(session.sent) <= 1000 * 8  # PCMU: 8 bytes a ms
+    assert 960 * 8 <= len(session.sent) <= 1000 * 8  # PCMU: 8 bytes a ms, in chunks of 40 ms
     assert len(set(session.sent)) > 20
+
+
+@pytest.mark.parametrize(
+    ("chosen", "chunk_ms"),
+    [
+        ({"chunk_ms": 20}, 20),
+        ({}, 40),
+        ({"chunk_ms": 60}, 60),
+        ({"chunk_ms": 100}, 100),
+        ({"chunk_ms": 100, "local_vad": LocalVad.ENERGY}, 100),
+        ({"chunk_ms": 80, "vad_mode": VadMode.LOCAL}, 80),
+    ],
+)
+async def test_audio_goes_up_in_chunks_of_the_setting(make_stage, chosen, chunk_ms):
+    stage = make_stage(make_plan(**chosen))
+    session = await stage.start()
+    await stage.run(200)  # the first one may be shorter
+    session.chunks.clear()
+    stage.caller_says = tone(1200)
+    await stage.run(1200)
+    assert set(session.chunks) == {chunk_ms * 8}
+    assert abs(sum(session.chunks) - 1200 * 8) < chunk_ms * 8
 
 
 async def test_pcm_session_is_resampled_both_ways(make_stage):

@@ -38,6 +38,59 @@ async def test_callback_that_fails_does_not_keep_the_others_from_theirs():
     assert calls == ["b"]
 
 
+async def test_everybody_has_a_turn_of_their_own_and_the_turns_are_spread():
+    ticker, calls = VirtualTicker(), []
+    for name in range(200):
+        ticker.add(lambda name=name: calls.append(name), every_ms=100)
+    turns = []
+    for _ in range(5):
+        before = len(calls)
+        ticker.tick()
+        turns.append(len(calls) - before)
+    assert turns == [40] * 5
+    assert sorted(calls) == list(range(200))
+    first = list(calls)
+    for _ in range(5):
+        ticker.tick()
+    assert calls == first * 2
+
+
+async def test_who_leaves_makes_room_for_the_next():
+    ticker, calls = VirtualTicker(), []
+    leave = [ticker.add(lambda: None, every_ms=60) for _ in range(6)]
+    leave[1]()
+    leave[4]()
+    for name in "ab":
+        ticker.add(lambda name=name: calls.append((name, ticker.time)), every_ms=60)
+    for tick in range(3):
+        ticker.time = tick
+        ticker.tick()
+    assert calls[0][1] == calls[1][1]  # both where the two left
+
+
+@pytest.mark.parametrize("missed", [1, 2, 3, 30])
+async def test_nobody_whose_tick_was_missed_waits_for_another_turn(missed: int):
+    ticker, calls = VirtualTicker(), []
+    for name in range(5):
+        ticker.add(lambda name=name: calls.append(name), every_ms=100)
+    ticker.tick()
+    ticker.tick(missed)
+    assert len(calls) == 1 + min(missed + 1, 5)
+    assert len(set(calls[1:])) == len(calls[1:])
+    for _ in range(4 - missed if missed < 4 else 0):
+        ticker.tick()
+    assert set(calls) == set(range(5))
+
+
+async def test_first_steps_come_before_what_is_between_and_that_before_the_second():
+    ticker, steps = VirtualTicker(), []
+    for name in "ab":
+        ticker.add(lambda name=name: steps.append(name), first=lambda n=name: steps.append(n + "1"))
+    ticker.between(lambda: steps.append("between"))
+    ticker.tick()
+    assert steps == ["a1", "b1", "between", "a", "b"]
+
+
 async def test_sleep_ends_at_the_first_tick_after_its_time():
     ticker = VirtualTicker()
     sleeper = asyncio.ensure_future(ticker.sleep(1.0))
@@ -66,7 +119,7 @@ async def test_within_gives_the_result_or_cancels_and_says_timeout():
 async def test_ticks_keep_to_their_schedule_when_one_was_late():
     after = await best_of(places_after_a_late_tick, are_on_schedule)
     assert are_on_schedule(after)  # on the old schedule, not shifted by the delay
-    assert after[-1] >= 8 * 0.99
+    assert after[-1] >= 7 * 0.99
 
 
 def are_on_schedule(places: list[float]) -> bool:
@@ -74,7 +127,8 @@ def are_on_schedule(places: list[float]) -> bool:
 
 
 async def places_after_a_late_tick() -> list[float]:
-    """When the four ticks after one that took 2.5 periods came, in periods since the start."""
+    """A tick took 2.5 periods: what was missed was made up for at once. When the three ticks after
+    that came, in periods since the start."""
     loop = asyncio.get_running_loop()
     ticker = Ticker(period_seconds=0.02)
     times: list[float] = []
@@ -94,5 +148,5 @@ async def places_after_a_late_tick() -> list[float]:
     ticker.start()
     await six.wait()
     ticker.stop()
-    assert ticker.late_ticks >= 2
-    return [(time - began) / 0.02 for time in times[2:]]
+    assert ticker.late_ticks >= 1
+    return [(time - began) / 0.02 for time in times[3:]]

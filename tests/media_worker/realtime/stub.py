@@ -172,7 +172,7 @@ async def refused(stub: Stub, **changes: Any) -> SessionError:
     with pytest.raises(SessionError) as raised:
         await session.open(guarded=True)
     with pytest.raises(SessionError):
-        await session.send_audio(b"\xff" * 160)
+        session.send_audio(b"\xff" * 160)
     await session.close()
     assert plans.KEY not in str(raised.value)
     return raised.value

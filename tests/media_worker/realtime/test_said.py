@@ -92,7 +92,7 @@ async def test_the_agent_knows_what_it_said(server: SandboxServer, dialect: Dial
     await session.said(GREETING)
     await session.said("Good morning, this is")
     pcm = render("what did you say", "en", 8000)
-    await session.send_audio(b"\xff" * 2400 + encode_mu_law(pcm) + b"\xff" * 6400)
+    session.send_audio(b"\xff" * 2400 + encode_mu_law(pcm) + b"\xff" * 6400)
     events = await until_finished(session)
     await session.close()
     assert not [event for event in events if isinstance(event, Problem)]

@@ -95,7 +95,7 @@ async def test_a_whole_conversation(dialect: Dialect) -> None:
         text = await reader.until(AgentTextDone)
         await reader.until(ResponseFinished)
         await session.set_guard(False)
-        await session.send_audio(PCMU_SPEECH)
+        session.send_audio(PCMU_SPEECH)
         await reader.until(SpeechStarted)
         await session.interrupt(Heard("a1", 260))
         request = await reader.until(ToolRequested)
@@ -130,9 +130,9 @@ async def test_our_own_vad_commits_the_turn_and_asks_for_the_answer(dialect: Dia
         session = stub.session(vad_mode=VadMode.LOCAL)
         assert not session.capabilities.owns_turns
         await session.open(guarded=True)
-        await session.send_audio(PCMU_SPEECH[: 8 * 90])
+        session.send_audio(PCMU_SPEECH[: 8 * 90])
         await session.commit_turn()  # 90 ms: too short, nothing is sent
-        await session.send_audio(PCMU_SPEECH[: 8 * 20])
+        session.send_audio(PCMU_SPEECH[: 8 * 20])
         await session.commit_turn()
         await session.commit_turn()  # nothing new
         await session.tool_result("call_1", "{}", respond=False)
@@ -157,7 +157,7 @@ async def ending(script: Script, **options: Any) -> tuple[Ended, Reader]:
         reader = Reader(session)
         ended = await reader.ended()
         with pytest.raises(SessionError) as raised:
-            await session.send_audio(PCMU_SPEECH)
+            session.send_audio(PCMU_SPEECH)
         assert raised.value is ended.problem
         await session.close()
         return ended, reader
@@ -272,7 +272,7 @@ async def test_audio_that_the_provider_does_not_take_ends_the_session() -> None:
     async def talk(session: RealtimeClient) -> None:
         nonlocal taken
         for _ in range(10_000):
-            await session.send_audio(PCMU_SPEECH)
+            session.send_audio(PCMU_SPEECH)
             taken += len(PCMU_SPEECH)
 
     async with Stub(deaf, receive_buffer=4096) as stub:
@@ -303,7 +303,7 @@ async def test_used_before_it_is_open() -> None:
     async with Stub(lambda line: line.closed()) as stub:
         session = stub.session()
         with pytest.raises(SessionError):
-            await session.send_audio(PCMU_SPEECH)
+            session.send_audio(PCMU_SPEECH)
         await session.close()
 
 
@@ -327,7 +327,7 @@ async def test_neither_key_nor_prompt_nor_audio_is_ever_logged(
         logging.getLogger("stub").setLevel(logging.WARNING)
         session = stub.session()
         await session.open(guarded=True)
-        await session.send_audio(PCMU_SPEECH)
+        session.send_audio(PCMU_SPEECH)
         await session.respond()
         reader = Reader(session)
         await reader.until(Problem)
