@@ -18,8 +18,8 @@ run: $(VENV)/.run ## Start everything on this machine: web, jobs, media worker, 
 call: $(VENV)/.run ## Call the running system and talk: make call SAY="first sentence | second sentence"
 	@exec $(BIN)/python manage.py call $(if $(SAY),--say "$$SAY") $(if $(NUMBER),--number "$$NUMBER")
 
-pjsua2: $(VENV)/.run ## Build pjproject for 512 calls a worker and use it (Debian, root, some minutes, once)
-	@scripts/pjsua2
+pjsua2: $(VENV)/.run ## Build pjproject for 512 calls a worker and use it (Debian, some minutes, once)
+	@scripts/pjsua2 $(if $(SOURCE),--source "$(SOURCE)") $(if $(SHA256),--sha256 "$(SHA256)")
 
 test: $(VENV)/.test ## Everything that must be green: check, unit, e2e (installs what they need)
 	@scripts/test

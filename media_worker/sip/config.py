@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-WHEEL_CALLS: Final = 4
-"""Calls at once of the PyPI wheel, whose version suffix is empty (PJSUA_MAX_CALLS)."""
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - a name for it, not a binding
 
 

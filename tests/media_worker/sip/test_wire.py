@@ -268,28 +268,6 @@ async def _fill_and_overflow(desk, wire):
     await again.incoming.refuse(486)
 
 
-async def test_calls_whose_bye_is_not_answered_still_take_their_place(open_desk):
-    desk = await open_desk(max_calls=4)
-    async with Wire(desk.endpoint.ports["udp"]) as wire:
-        for number in range(4):
-            dialogue = wire.dialogue(str(number))
-            dialogue.invite()
-            one = await desk.next_call()
-            await one.leg.answer()
-            dialogue.confirm(await wire.until(200))
-            await one.expect(LegAnswered)
-            await one.leg.hang_up()
-            await one.ended()  # for the conversation; the library repeats its BYE for 32 s
-        fifth = wire.dialogue("5")
-        fifth.invite()
-        while (response := await wire.next()).status in (0, 100):
-            pass
-        assert response.status == 503
-        assert response["Retry-After"] == "5"
-        await desk.turned_away.get()
-        assert desk.endpoint.turned_away == 1
-
-
 async def test_max_calls_cuts_the_capacity(open_desk):
     desk = await open_desk(max_calls=1)
     assert desk.endpoint.capacity == 1
