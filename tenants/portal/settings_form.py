@@ -216,20 +216,28 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     local_vad = _choice(
         choices.LocalVad,
-        gettext_lazy("Hears on our side, without the way to the provider, that somebody speaks."),
+        gettext_lazy(
+            "Hears the caller sooner. Only the neural network tells speech from keys and music."
+        ),
     )
     vad_stops_agent = _yes_no(
-        gettext_lazy("Yes: our own detection silences the agent, before the provider has said so.")
+        gettext_lazy(
+            "Yes: the agent pauses as soon as the caller speaks, before the provider says so."
+        )
     )
     false_interruption_ms = _number(
         0,
         5000,
         100,
-        gettext_lazy("In milliseconds. It was a cough: the agent goes on. 0 switches it off."),
+        gettext_lazy(
+            "In milliseconds: by then a cough is known from speech. 0: any sound interrupts."
+        ),
         forms.IntegerField,
     )
     vad_gates_audio = _yes_no(
-        gettext_lazy("Yes: while nobody speaks, no sound goes to the provider.")
+        gettext_lazy(
+            "Yes: silence stays here. Saves money where the provider bills all that it hears."
+        )
     )
     chunk_ms = _number(
         20,
