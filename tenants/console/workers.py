@@ -20,7 +20,8 @@ class WorkerPage(Page):
         "connected",
         "draining",
         "active_calls",
-        "capacity",
+        "true_capacity",
+        "sip_build",
         "last_seen_at",
         "host",
         "is_active",
@@ -32,12 +33,12 @@ class WorkerPage(Page):
         "connected",
         "draining",
         "active_calls",
-        "capacity",
+        "true_capacity",
+        "sip_build",
         "last_seen_at",
         "outbox_depth",
         "host",
         "version",
-        "sip_build",
         "addresses",
         "boot_id",
         "rejected_frames",
@@ -52,6 +53,15 @@ class WorkerPage(Page):
             (None, {"fields": ["name", "is_active", "token_hint", "public_id", "created_at"]}),
             (_("Reported by itself"), {"fields": self.reported}),
         ]
+
+    @admin.display(description=gettext_lazy("capacity"), ordering="capacity")
+    def true_capacity(self, worker: Worker) -> str:
+        if not worker.is_on_wheel:
+            return str(worker.capacity)
+        return _(
+            "%(calls)s: the wheel of pjsua2 takes no more. “make pjsua2” on the worker's machine "
+            "builds one for 512."
+        ) % {"calls": worker.capacity}
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
         if change:

@@ -45,6 +45,11 @@ class Worker(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_on_wheel(self) -> bool:
+        """Its pjsua2 is PyPI's, for 4 calls; a build that takes more says so (`+calls512`)."""
+        return bool(self.sip_build) and "+calls" not in self.sip_build and self.capacity <= 4
+
 
 class WorkerStream(models.Model):
     """How far a worker's outbox is stored here."""

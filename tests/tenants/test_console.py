@@ -230,6 +230,26 @@ def test_a_worker_is_made_and_its_token_shown_once(operator: Client):
     assert token not in again.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("build", "capacity", "shown"),
+    [
+        ("2.15.1", 4, "4: the wheel of pjsua2 takes no more. “make pjsua2” on the worker&#x27;s"),
+        ("2.17+calls512", 512, "512</"),
+        ("2.17+calls512", 4, "4</"),  # it was told to take no more
+        ("", 0, "0</"),  # not heard of yet
+    ],
+)
+def test_a_workers_build_and_true_capacity_are_shown(
+    build: str, capacity: int, shown: str, operator: Client, worker: Worker
+):
+    Worker.objects.update(sip_build=build, capacity=capacity)
+    for path in (page("worker_changelist"), page("worker_change", worker.pk)):
+        text = operator.get(path).content.decode()
+        assert shown in text
+        assert build in text
+        assert ("make pjsua2" in text) == (build == "2.15.1")
+
+
 @pytest.mark.parametrize("name", ["agentrevision", "call", "auditentry", "setasiderecord"])
 def test_what_happened_is_not_edited(name: str, operator: Client, busy: Call):
     model = next(model for model in console._registry if model._meta.model_name == name)
