@@ -41,6 +41,7 @@ class EntryItem:
     cut_text: str
     final: bool
     offset_ms: int
+    duration_ms: int
     template: str = "components/transcript_entry.html"
 
 
@@ -74,6 +75,7 @@ def entry_item(entry: TranscriptEntry) -> EntryItem:
         cut_text=entry.cut_text,
         final=entry.final,
         offset_ms=entry.offset_ms,
+        duration_ms=entry.duration_ms,
     )
 
 
@@ -112,6 +114,7 @@ class BarPart:
     kind: str
     x: int
     width: int
+    ms: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +152,7 @@ def _bar(turn: Turn, longest: int) -> TurnBar:
     parts, at = [], 0
     for kind, length in spans:
         width = round(length * BAR_WIDTH / longest)
-        parts.append(BarPart(kind, at, width))
+        parts.append(BarPart(kind, at, width, length))
         at += width
     return TurnBar(
         number=turn.number,
