@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from pbxai import storage
+
 TAG = "pbxai"
 
 
@@ -44,6 +46,14 @@ def check_keyring(
     except (ImproperlyConfigured, OSError) as error:
         return [checks.Error(str(error), id=f"{TAG}.E006")]
     return []
+
+
+@checks.register(TAG)
+def check_storage(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Recordings go to the disk or to S3, never half to either."""
+    return [checks.Error(problem, id=f"{TAG}.E007") for problem in storage.problems()]
 
 
 def refuse_unsafe() -> None:

@@ -8,6 +8,7 @@ it acts as a tenant's page would.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,16 @@ def _quick_passwords(request: pytest.FixtureRequest, settings: Any) -> None:
     """Cheap hashes, except where a running product reads them."""
     if "e2e" not in request.path.parts:
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _own_files(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> None:
+    """Files of a test lie in its own folder."""
+    if "e2e" not in request.path.parts:
+        options = {"location": tmp_path / "files"}
+        settings.STORAGES = settings.STORAGES | {
+            "default": settings.STORAGES["default"] | {"OPTIONS": options}
+        }
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,12 @@
 //   {"parts": [{"id": "call-1f…", "html": "<li …>", "into": "live-calls", "position": 12}],
 //    "only": {"live-calls": ["call-1f…"]}, "removed": ["call-2b…"]}
 //
-// A part that is on the page is replaced, another is put into `into` in the order of data-position; a
+// A part that is on the page is replaced (one that names its data-version: by another version only),
+// another is put into `into` in the order of data-position; a
 // part whose home is not on this page is left out. "only" comes with a snapshot: what else is in that
 // list is gone. The socket comes back by itself, slower each time, and gets a new snapshot.
 
+import { startPlayer } from "./player.js";
 import { refreshTimes } from "./times.js";
 
 const FIRST_WAIT_MS = 500;
@@ -56,6 +58,7 @@ function apply(message) {
     }
   }
   refreshTimes();
+  startPlayer();
   if (followed) followed.scrollIntoView({ block: "nearest" });
 }
 
@@ -65,7 +68,8 @@ function place({ id, html, into, position }) {
   const fresh = holder.content.firstElementChild;
   const old = document.getElementById(id);
   if (old) {
-    if (!old.isEqualNode(fresh)) {
+    const isSame = old.dataset.version && old.dataset.version === fresh.dataset.version;
+    if (!isSame && !old.isEqualNode(fresh)) {
       old.replaceWith(fresh);
       announce(fresh, old);
     }

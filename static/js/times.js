@@ -17,7 +17,7 @@ function relative(element) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function clock(seconds) {
+export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const pad = (number) => String(number).padStart(2, "0");
   const minutes = Math.floor(whole / MINUTE) % 60;

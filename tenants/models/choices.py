@@ -117,6 +117,14 @@ class EndCause(models.TextChoices):
     INTERNAL_ERROR = contract.EndCause.INTERNAL_ERROR.value, _("Internal error")
 
 
+class RecordingProblem(models.TextChoices):
+    DISK_FULL = contract.RecordingProblem.DISK_FULL.value, _("Disk full")
+    NOT_WRITTEN = contract.RecordingProblem.NOT_WRITTEN.value, _("Could not be written")
+    NO_SOUND = contract.RecordingProblem.NO_SOUND.value, _("No sound")
+    NOT_ENCODED = contract.RecordingProblem.NOT_ENCODED.value, _("Could not be encoded")
+    NOT_TAKEN = contract.RecordingProblem.NOT_TAKEN.value, _("Not accepted here")
+
+
 class ProblemKind(models.TextChoices):
     KEY_REFUSED = contract.ProblemKind.KEY_REFUSED.value, _("Key refused")
     QUOTA = contract.ProblemKind.QUOTA.value, _("Out of credit")

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django_scopes import scope
 
@@ -29,14 +29,14 @@ class TenantRequest(HttpRequest):
 
 def tenant_page(
     right: Right = "view", *, post: Right | None = None
-) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Require `right` for the page, and `post` (else the same) for what it sends back."""
 
-    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         @never_cache
         @login_required
         @wraps(view)
-        def page(request: Any, slug: str, **arguments: Any) -> HttpResponse:
+        def page(request: Any, slug: str, **arguments: Any) -> HttpResponseBase:
             needed = post if post and request.method == "POST" else right
             request.tenant, request.member = get_tenant(request.user, slug, right=needed)
             with scope(tenant=request.tenant):

@@ -13,6 +13,7 @@ from tenants.portal import (
     live,
     numbers,
     preferences,
+    recording,
     settings,
     start,
 )
@@ -25,6 +26,12 @@ _tenant = [
     path("calls/", calls.calls, name="calls"),
     path("calls/<uuid:call_id>/", call.call, name="call"),
     path("calls/<uuid:call_id>/hang-up/", call.call_hang_up, name="call_hang_up"),
+    path("calls/<uuid:call_id>/recording/", recording.recording, name="recording"),
+    path(
+        "calls/<uuid:call_id>/recording/delete/",
+        recording.recording_delete,
+        name="recording_delete",
+    ),
     path("agents/", agents.agents, name="agents"),
     path("agents/new/", agents.agent_new, name="agent_new"),
     path("agents/<uuid:agent_id>/", agent.agent, name="agent"),

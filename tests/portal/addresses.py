@@ -27,6 +27,8 @@ PAGES: Final = (
     Page("calls"),
     Page("call", takes=("call_id",)),
     Page("call_hang_up", get=None, post=EDITOR, takes=("call_id",)),
+    Page("recording", takes=("call_id",)),
+    Page("recording_delete", get=None, post=ADMIN, takes=("call_id",)),
     Page("agents"),
     Page("agent_new", get=EDITOR, post=EDITOR),
     Page("agent", post=EDITOR, takes=("agent_id",)),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +17,7 @@ from tenants.models import (
     Agent,
     Call,
     Number,
+    Recording,
     Tenant,
     ToolCall,
     TranscriptEntry,
@@ -23,6 +25,7 @@ from tenants.models import (
     User,
     Worker,
 )
+from tests.support.sound import ogg, sha256
 
 
 @pytest.fixture
@@ -128,6 +131,23 @@ def talk(call: Call) -> None:
         first_audio_ms=6740,
         first_packet_ms=6780,
     )
+
+
+@pytest.fixture
+def keep_recording() -> Callable[..., Recording]:
+    """Store a recording of a call as the worker's request does."""
+
+    def keep(call: Call, data: bytes | None = None, **fields: Any) -> Recording:
+        data = ogg() if data is None else data
+        call.settings_used = call.settings_used | {"record": {"value": True, "level": "agent"}}
+        call.save()
+        values = {"sha256": sha256(data), "size": len(data), "duration_ms": 2000, "offset_ms": -40}
+        kept = Recording(tenant=call.tenant, call=call, **(values | fields))
+        kept.file.save("", ContentFile(data), save=False)
+        kept.save()
+        return kept
+
+    return keep
 
 
 def address(name: str, slug: str = "acme", **arguments: Any) -> str:

@@ -19,8 +19,11 @@ POSTS = [page for page in PAGES if page.post]
 
 
 @pytest.fixture
-def things(call: Call, number: Number, account: ProviderAccount) -> dict[str, Any]:
+def things(
+    call: Call, number: Number, account: ProviderAccount, keep_recording: Callable[..., Any]
+) -> dict[str, Any]:
     """Ids of what Acme owns, by the name of the URL's argument."""
+    keep_recording(call)
     return {
         "call_id": call.public_id,
         "agent_id": call.agent.public_id,

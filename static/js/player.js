@@ -1,0 +1,140 @@
+// The recording of a call, played beside its transcript. An entry's time becomes a button that plays
+// from there; while it plays, who is speaking is marked and kept in sight. Places of entries count
+// from the call's answer, the recording begins data-offset ms after it.
+
+import { clock } from "./times.js";
+
+const STEP_SECONDS = 5;
+const FULL_SECOND = 1000;
+const LEAST_MARK_MS = 400;
+const HANDS_OFF_MS = 4000;
+
+const started = new WeakSet();
+
+export function startPlayer() {
+  const box = document.querySelector("[data-player]");
+  if (!box || started.has(box)) return;
+  started.add(box);
+  new Player(box);
+}
+
+class Player {
+  constructor(box) {
+    this.box = box;
+    this.audio = box.querySelector("audio");
+    this.toggle = box.querySelector("[data-toggle]");
+    this.bar = box.querySelector("[data-bar]");
+    this.now = box.querySelector("[data-now]");
+    this.offset = Number(box.dataset.offset);
+    this.transcript = document.getElementById("transcript");
+    this.scrolledAt = -HANDS_OFF_MS;
+    this.marked = [];
+    this.listen();
+    this.offerEntries();
+    new MutationObserver(() => this.offerEntries()).observe(this.transcript, { childList: true });
+  }
+
+  listen() {
+    const { audio, toggle, bar } = this;
+    toggle.addEventListener("click", () => (audio.paused ? this.play() : audio.pause()));
+    bar.addEventListener("input", () => this.seek(Number(bar.value)));
+    bar.addEventListener("keydown", (event) => this.step(event));
+    this.box.querySelector("[data-speed]").addEventListener("change", (event) => {
+      audio.playbackRate = Number(event.target.value);
+    });
+    for (const kind of ["play", "pause", "ended"]) audio.addEventListener(kind, () => this.turned());
+    for (const kind of ["timeupdate", "seeked"]) audio.addEventListener(kind, () => this.show());
+    audio.addEventListener("error", () => this.fail());
+    this.transcript.addEventListener("click", (event) => this.playEntry(event));
+    for (const kind of ["wheel", "touchmove"]) {
+      window.addEventListener(kind, () => (this.scrolledAt = performance.now()), { passive: true });
+    }
+  }
+
+  play() {
+    // A pause, or another place, may come before the sound does; what is broken says so by "error".
+    this.audio.play().catch(() => this.turned());
+  }
+
+  turned() {
+    const playing = !this.audio.paused && !this.audio.ended;
+    this.toggle.toggleAttribute("data-on", playing);
+    this.toggle.ariaLabel = playing ? this.toggle.dataset.pause : this.toggle.dataset.play;
+    if (playing) requestAnimationFrame(() => this.run());
+    this.show();
+  }
+
+  // "timeupdate" comes four times a second: too rarely for a word.
+  run() {
+    if (this.audio.paused) return;
+    this.show();
+    requestAnimationFrame(() => this.run());
+  }
+
+  seek(ms) {
+    this.audio.currentTime = Math.max(0, ms) / FULL_SECOND;
+    this.show();
+  }
+
+  step(event) {
+    const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    this.seek((this.audio.currentTime + way * STEP_SECONDS) * FULL_SECOND);
+  }
+
+  fail() {
+    this.box.querySelector("[data-broken]").hidden = false;
+    this.toggle.disabled = true;
+  }
+
+  show() {
+    const seconds = this.audio.currentTime;
+    const text = clock(seconds);
+    this.bar.value = seconds * FULL_SECOND;
+    if (this.now.textContent !== text) {
+      this.now.textContent = text;
+      this.bar.setAttribute("aria-valuetext", text);
+    }
+    this.mark(seconds * FULL_SECOND + this.offset);
+  }
+
+  // --- the transcript ------------------------------------------------------------------------------
+
+  offerEntries() {
+    for (const place of this.transcript.querySelectorAll("[data-at] span.entry-at")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = place.className;
+      button.textContent = place.textContent;
+      button.ariaLabel = `${this.box.dataset.from} ${place.textContent}`;
+      place.replaceWith(button);
+    }
+  }
+
+  playEntry(event) {
+    const entry = event.target.closest("button.entry-at")?.closest("[data-at]");
+    if (!entry) return;
+    this.scrolledAt = -HANDS_OFF_MS;
+    this.seek(Number(entry.dataset.at) - this.offset);
+    this.play();
+  }
+
+  mark(ms) {
+    const entries = [...this.transcript.querySelectorAll("[data-entry]")];
+    const spoken = this.audio.currentTime > 0 ? entries.filter((entry) => isSpoken(entry, ms)) : [];
+    if (spoken.length === this.marked.length && spoken.every((entry) => this.marked.includes(entry))) {
+      return;
+    }
+    for (const entry of this.marked) entry.removeAttribute("aria-current");
+    for (const entry of spoken) entry.setAttribute("aria-current", "true");
+    this.marked = spoken;
+    const mayScroll = !this.audio.paused && performance.now() - this.scrolledAt > HANDS_OFF_MS;
+    if (mayScroll) spoken.at(-1)?.scrollIntoView({ block: "nearest" });
+  }
+}
+
+function isSpoken(entry, ms) {
+  const at = Number(entry.dataset.at);
+  return ms >= at && ms < at + Math.max(LEAST_MARK_MS, Number(entry.dataset.length));
+}
