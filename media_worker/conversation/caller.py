@@ -16,6 +16,7 @@ from media_worker.audio.vad import (
     levels_db,
 )
 from media_worker.contract import LocalVad, Settings, VadMode
+from media_worker.conversation.gate import gate_of
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.timings import CallTime, Timings
 from media_worker.conversation.transcript import Transcript
@@ -43,7 +44,10 @@ class CallerSpeech:
         listens = settings.local_vad is not LocalVad.OFF or settings.vad_mode is VadMode.LOCAL
         self.every_ms = pace_ms(settings.chunk_ms, listens=listens)
         """So often what the caller says is to be taken."""
-        self.uplink = Uplink(leg.capture, leg.clock_rate, settings.chunk_ms, self.every_ms)
+        gate = gate_of(settings, leg.clock_rate) if listens and settings.vad_gates_audio else None
+        self.uplink = Uplink(leg.capture, leg.clock_rate, settings.chunk_ms, self.every_ms, gate)
+        self.is_gated = gate is not None
+        self._counts_silence = bool(settings.idle_timeout_ms)
         self._time = time
         self._transcript = transcript
         self._timings = timings
@@ -97,6 +101,16 @@ class CallerSpeech:
             for event in events:
                 self._take_own(event, now)
         return events
+
+    def send(self, *, provider_hears: bool, agent_speaks: bool) -> None:
+        """Send up what is speech. Besides, the provider must hear the end of what it began to hear,
+        and where it counts the caller's silence, it must hear that."""
+        is_open = (
+            provider_hears
+            or (self._counts_silence and not agent_speaks)
+            or (self._vad is not None and self._vad.speaking)
+        )
+        self.uplink.send(is_open=is_open)
 
     def close(self) -> None:
         if self._vad is not None:
