@@ -38,6 +38,8 @@ class HttpStub:
     def __init__(self, *answers: Answer | Callable[[AdmissionRequest], Answer] | None) -> None:
         self.answers = list(answers)
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.on_put: Callable[[str, bytes], int] = lambda _path, _body: 404
+        """Path with its query, and the body; the status."""
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -67,6 +69,10 @@ class HttpStub:
                     name.lower(): value for name, _, value in (x.partition(": ") for x in lines)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
+                if first.startswith("PUT"):
+                    status = self.on_put(first.split()[1], body)
+                    writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+                    continue
                 self.requests.append((first.split()[1], headers, body))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 if answer is None:  # hang up without a word
