@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 from media_worker.sip.config import SipError
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
-START_SECONDS: Final = 20.0
-STOP_SECONDS: Final = 15.0
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 30.0
 
 Event = dict[str, Any]
 
@@ -75,7 +75,7 @@ class PhoneProcess:
         answer = await self.do("call", to=to, headers=headers)
         return RemoteCall(self, answer["call"], answer["sip_call_id"])
 
-    async def incoming(self, seconds: float = 10.0) -> RemoteCall:
+    async def incoming(self, seconds: float = 30.0) -> RemoteCall:
         """The first call that came in."""
         event = await self.event("incoming", seconds=seconds)
         return RemoteCall(self, event["call"], "")
@@ -94,7 +94,7 @@ class PhoneProcess:
         return answer
 
     async def event(
-        self, name: str | tuple[str, ...], *, seconds: float = 10.0, **facts: Any
+        self, name: str | tuple[str, ...], *, seconds: float = 30.0, **facts: Any
     ) -> Event:
         """The first event of that name with these facts, past or to come; SipError if none."""
         names = (name,) if isinstance(name, str) else name
@@ -152,14 +152,14 @@ class RemoteCall:
         self.number = number
         self.sip_call_id = sip_call_id
 
-    async def answered(self, seconds: float = 10.0) -> str:
+    async def answered(self, seconds: float = 30.0) -> str:
         """The codec, e.g. `PCMU/8000`; SipError with the status when the call is refused."""
         event = await self.phone.event(("answered", "ended"), seconds=seconds, call=self.number)
         if event["event"] == "ended":
             raise SipError(f"Not answered: {event['status']} {event['reason']}")
         return str(event["codec"])
 
-    async def ended(self, seconds: float = 10.0) -> tuple[int, str]:
+    async def ended(self, seconds: float = 30.0) -> tuple[int, str]:
         event = await self.phone.event("ended", seconds=seconds, call=self.number)
         return event["status"], event["reason"]
 
@@ -168,11 +168,11 @@ class RemoteCall:
         answer = await self._do("play", pcm=base64.b64encode(pcm).decode())
         return answer["began"], answer["ended"]
 
-    async def wait_for_speech(self, seconds: float = 10.0, since: float | None = None) -> float:
+    async def wait_for_speech(self, seconds: float = 30.0, since: float | None = None) -> float:
         """When the far end was heard speaking, after `since` (default: now)."""
         return float((await self._do("wait_speech", seconds=seconds, since=since))["at"])
 
-    async def wait_for_silence(self, seconds: float = 30.0, silence_ms: int = 800) -> float:
+    async def wait_for_silence(self, seconds: float = 60.0, silence_ms: int = 800) -> float:
         """When the far end was last heard, once it has been silent for so long."""
         answer = await self._do("wait_silence", seconds=seconds, silence_ms=silence_ms)
         return float(answer["at"])

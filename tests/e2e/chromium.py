@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Browser, Playwright
 
+BROWSER_MS = 60_000
+"""How long a test waits for what a page should show or do."""
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

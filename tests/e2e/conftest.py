@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from django.conf import settings
 from django.db import connections
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from pbxai.crypto import KeyRingSource
-from tests.e2e.chromium import launch
+from tests.e2e.chromium import BROWSER_MS, launch
 from tests.e2e.stack import RunningStack
 from tests.e2e.world import World
 
 # The tests are coroutines and look things up in the database between two awaits.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+expect.set_options(timeout=BROWSER_MS)
 
 
 @pytest.fixture(scope="session")

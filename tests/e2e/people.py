@@ -7,6 +7,7 @@ from functools import cache
 from playwright.async_api import Browser, Page
 
 from media_worker import speech
+from tests.e2e.chromium import BROWSER_MS
 from tests.e2e.world import PASSWORD, House
 
 PHONE_RATE = 8000
@@ -24,6 +25,7 @@ def spoken(text: str, language: str = "en") -> bytes:
 async def signed_in(chromium: Browser, house: House, *, path: str = "") -> Page:
     """A page of the house's owner."""
     page = await chromium.new_page()
+    page.set_default_timeout(BROWSER_MS)
     await page.goto(f"{house.stack.web}/accounts/login/")
     await page.get_by_label("E-mail").fill(house.owner.email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -111,7 +111,7 @@ async def test_malformed_link_frames_are_rejected_and_the_link_lives(
     hello = contract.Hello(
         stream=stream, boot_id="b1", host="here", version="1", sip_build="none", capacity=0
     )
-    async with connect(address, additional_headers=headers) as link:
+    async with connect(address, additional_headers=headers, open_timeout=60) as link:
         await link.send(contract.encode(hello).decode())
         assert isinstance(contract.decode_down(await link.recv()), contract.Welcome)
         for frame in ("not json", "[]", '{"frame":"nonsense"}', '{"frame":"events","stream":7}'):
@@ -128,12 +128,12 @@ async def test_malformed_link_frames_are_rejected_and_the_link_lives(
 async def test_a_wrong_worker_token_is_refused_at_both_doors(stack: RunningStack) -> None:
     body = {"call_key": "k", "called": "1", "calling": "2", "sip_call_id": "3"}
     headers = {"Authorization": "Bearer pbxw_wrong"}
-    answer = httpx.post(stack.web + contract.ADMISSION_PATH, json=body, headers=headers)
+    answer = httpx.post(stack.web + contract.ADMISSION_PATH, json=body, headers=headers, timeout=60)
     assert answer.status_code == 401
     assert answer.json()["status"] == 401
     address = stack.web.replace("http://", "ws://") + contract.LINK_PATH
     with pytest.raises(InvalidStatus):
-        async with connect(address, additional_headers=headers):
+        async with connect(address, additional_headers=headers, open_timeout=60):
             pass
     assert "worker_refused" in stack.log("web")
 
@@ -162,7 +162,7 @@ def another_worker(stack: RunningStack, folder: Path, token: str, port: int) -> 
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=120)
 
 
 async def test_calls_at_a_worker_with_a_wrong_token_are_refused_and_recorded_later(

@@ -20,7 +20,7 @@ async def test_a_key_is_stored_write_only_and_checked_in_plain_words(
     path = f"settings/accounts/{house.account.public_id}/"
     page = await signed_in(chromium, house, path=path)
     await page.get_by_role("button", name="Check this key").click()
-    await expect(page.get_by_text("refused the key").first).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("refused the key").first).to_be_visible()
 
     await page.get_by_label("key", exact=False).last.fill(SECRET)
     await page.get_by_role("button", name="Save account").click()
@@ -29,7 +29,7 @@ async def test_a_key_is_stored_write_only_and_checked_in_plain_words(
     assert SECRET not in shown
     assert SECRET[-4:] in shown
     await page.get_by_role("button", name="Check this key").click()
-    await expect(page.get_by_text("A session with").first).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("A session with").first).to_be_visible()
 
 
 async def test_a_call_is_ended_from_its_page(world: World, chromium: Browser) -> None:

@@ -58,8 +58,8 @@ async def test_sipp_calls_and_hangs_up(world: World, tmp_path: Path) -> None:
     house = world.house()
     process = await asyncio.create_subprocess_exec(
         "sipp", f"127.0.0.1:{house.stack.sip_port}", "-sn", "uac", "-s", house.number.number,
-        "-i", "127.0.0.1", "-p", str(free_port()), "-m", "2", "-l", "1", "-d", "3000",
-        "-timeout", "40s", "-nostdin",
+        "-i", "127.0.0.1", "-p", str(free_port()), "-m", "2", "-l", "1", "-d", "8000",
+        "-timeout", "120s", "-nostdin",
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()
@@ -78,7 +78,7 @@ async def test_baresip_asks_and_hears_the_agent(world: World, tmp_path: Path) ->
     (tmp_path / "accounts").write_text("<sip:tester@127.0.0.1>;regint=0\n")
     (tmp_path / "config").write_text(BARESIP.format(port=free_port(), folder=tmp_path))
     process = await asyncio.create_subprocess_exec(
-        "baresip", "-f", str(tmp_path), "-t", "60", "-e", f"/dial {house.uri}",
+        "baresip", "-f", str(tmp_path), "-t", "150", "-e", f"/dial {house.uri}",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

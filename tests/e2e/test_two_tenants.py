@@ -17,7 +17,7 @@ from tests.support.raw_phone import RawPhone
 
 def browser_of(house: House) -> httpx.Client:
     """A signed-in browser without a screen."""
-    browser = httpx.Client(base_url=house.stack.web, follow_redirects=False, timeout=30)
+    browser = httpx.Client(base_url=house.stack.web, follow_redirects=False, timeout=60)
     page = browser.get("/accounts/login/")
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
     assert token is not None
@@ -36,7 +36,9 @@ async def frames_of(house: House, browser: httpx.Client, path: str, *, count: in
     """The first frames of a socket of the portal, as this browser gets them."""
     address = house.stack.web.replace("http://", "ws://") + path
     headers = {"Cookie": cookie_of(browser)}
-    async with connect(address, additional_headers=headers, origin=house.stack.web) as socket:
+    async with connect(
+        address, additional_headers=headers, origin=house.stack.web, open_timeout=60
+    ) as socket:
         return [str(await socket.recv()) for _ in range(count)]
 
 
@@ -90,7 +92,10 @@ async def test_a_feed_brings_only_the_own_tenants_calls(world: World) -> None:
     seen = []
     async with (
         connect(
-            address, additional_headers={"Cookie": cookie_of(me)}, origin=ours.stack.web
+            address,
+            additional_headers={"Cookie": cookie_of(me)},
+            origin=ours.stack.web,
+            open_timeout=60,
         ) as feed,
         RawPhone(server) as their_phone,
         RawPhone(server) as our_phone,
@@ -121,11 +126,11 @@ async def test_a_member_cannot_use_the_workers_api(world: World) -> None:
 
 async def test_an_anonymous_visitor_is_sent_to_the_door(world: World) -> None:
     house = world.house()
-    with httpx.Client(base_url=house.stack.web) as nobody:
+    with httpx.Client(base_url=house.stack.web, timeout=60) as nobody:
         answer = nobody.get(f"/t/{house.tenant.slug}/calls/")
         assert answer.status_code == 302
         assert "/accounts/login/" in answer.headers["location"]
     address = house.stack.web.replace("http://", "ws://") + f"/ws/t/{house.tenant.slug}/calls"
     with pytest.raises((ConnectionClosed, InvalidStatus)):
-        async with connect(address, origin=house.stack.web) as socket:
+        async with connect(address, origin=house.stack.web, open_timeout=60) as socket:
             await socket.recv()

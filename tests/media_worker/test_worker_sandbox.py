@@ -62,8 +62,8 @@ async def test_caller_asks_for_sales_and_is_connected(tmp_path, sandbox):
             await call.wait_for_silence()
             said = speech.render("please connect me to the sales department", "en", PHONE_RATE)
             await call.play(said)
-            await sales.incoming(seconds=30)
-            assert (await call.ended(seconds=30))[0] == 200
+            await sales.incoming(seconds=60)
+            assert (await call.ended(seconds=60))[0] == 200
             _, events = await ended_call(web.link)
     assert events[-1].cause is EndCause.TRANSFERRED
     greeting, caller, announcement = entries(events)[:3]
@@ -141,7 +141,7 @@ async def test_call_goes_on_whatever_else_the_provider_sends(tmp_path, sandbox):
         async def greeted(called: str) -> None:
             call = await phone.call(worker.uri(called))
             await call.answered()
-            await call.wait_for_speech(seconds=20)
+            await call.wait_for_speech(seconds=60)
             await call.wait_for_silence(silence_ms=1000)
             await call.hang_up()
             events = await record_of(web, called)

@@ -98,7 +98,8 @@ class LinkStub:
         self.heartbeats: list[Heartbeat] = []
         self.done: list[CommandDone] = []
         self.stored: dict[tuple[str, int], Record] = {}
-        self.received = 0
+        self.seen: list[Record] = []
+        """All that came, in order, also again and not acknowledged."""
         self.acknowledged: dict[str, int] = {}
         self.refused = 0
         self.close_codes: list[int | None] = []
@@ -122,6 +123,10 @@ class LinkStub:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def received(self) -> int:
+        return len(self.seen)
 
     @property
     def records(self) -> list[Record]:
@@ -184,7 +189,7 @@ class LinkStub:
     async def _store(
         self, socket: ServerConnection, stream: str, records: tuple[Record, ...]
     ) -> None:
-        self.received += len(records)
+        self.seen += records
         if not self.acknowledges:
             return
         if any(self.unreadable(record) for record in records):
