@@ -204,7 +204,8 @@ def _decode(wav: bytes, clock_rate: int) -> bytes:
         with wave.open(io.BytesIO(wav)) as file:
             if (file.getnchannels(), file.getsampwidth()) != (1, 2):
                 raise PromptError("the file is not 16-bit mono")
-            rate, pcm = file.getframerate(), file.readframes(file.getnframes())
+            rate = file.getframerate()
+            pcm: bytes = file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
         raise PromptError(f"the file is no WAV: {error}") from None
     if not pcm or not 8000 <= rate <= 48000:
@@ -212,4 +213,5 @@ def _decode(wav: bytes, clock_rate: int) -> bytes:
     if rate == clock_rate:
         return pcm
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2")
-    return np.asarray(soxr.resample(samples, rate, clock_rate)).astype("<i2").tobytes()
+    resampled: bytes = soxr.resample(samples, rate, clock_rate).tobytes()
+    return resampled

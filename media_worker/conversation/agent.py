@@ -47,6 +47,8 @@ class AgentSpeech:
         self._timings = timings
         self._downlink = Downlink(playout)
         self._items: dict[str, _Item] = {}
+        self._own: set[str] = set()
+        """Items that are speech of our own: no session knows them."""
         self._spoken: str | None = None
         """The response that last had an item played to its end."""
 
@@ -105,9 +107,15 @@ class AgentSpeech:
         """Speech of our own, at the leg's clock rate; behind what is still queued."""
         self._transcript.agent_item(item_id, None)
         self._transcript.agent_text_done(item_id, text)
-        self._items[item_id] = _Item("", text_is_whole=True, audio_is_whole=True)
+        self._items[item_id] = _Item(item_id, text_is_whole=True, audio_is_whole=True)
+        self._own.add(item_id)
         self._playout.append(item_id, pcm)
         self._playout.finish(item_id)
+
+    def measure(self, item_id: str, queued_at: float) -> None:
+        """Speech of our own is a turn of the agent; its audio was there at `queued_at`."""
+        self._timings.audio(item_id, item_id, queued_at)
+        self._timings.response_finished(item_id)
 
     # --- out -------------------------------------------------------------------------------------
 
@@ -118,11 +126,12 @@ class AgentSpeech:
     def resume(self) -> None:
         self._playout.resume()
 
-    def stop(self, now: float) -> Heard | None:
-        """Be silent from the next frame on; what had been heard of the item that was cut off."""
+    def stop(self, now: float) -> tuple[bool, Heard | None]:
+        """Be silent from the next frame on. Whether something was cut off, and what had been heard
+        of the session's first item that was."""
         cut = self._downlink.stop()
         if cut is None:
-            return None
+            return False, None
         item = self._items.get(cut.item_id)
         self._transcript.cut(
             cut.item_id,
@@ -133,7 +142,10 @@ class AgentSpeech:
         for item_id in cut.unheard:
             self._transcript.cut(item_id, heard_ms=0, received_ms=0)
         self._timings.interrupted(self._playout.last_played_at() or now)
-        return Heard(cut.item_id, cut.heard_ms)
+        if cut.item_id not in self._own:
+            return True, Heard(cut.item_id, cut.heard_ms)
+        theirs = (item_id for item_id in cut.unheard if item_id not in self._own)
+        return True, next((Heard(item_id, 0) for item_id in theirs), None)
 
     def began_at(self, response_id: str) -> float | None:
         """When the first frame of this response was played."""

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from media_worker.contract import AnyEvent, CallAnswered, CallEnded, CallPlan, EndCause, ProblemKind
+from media_worker.audio.neural import NeuralVad
+from media_worker.contract import (
+    AnyEvent,
+    CallAnswered,
+    CallEnded,
+    CallMeasured,
+    CallPlan,
+    EndCause,
+    ProblemKind,
+    PromptKind,
+)
+from media_worker.conversation import quality
 from media_worker.conversation.dialogue import Dialogue
 from media_worker.conversation.fallback import SENTENCES
 from media_worker.conversation.leg import Leg, LegAnswered, LegDtmf, LegEnded, LegHeld
@@ -30,6 +41,8 @@ APOLOGY_PLAYED_SECONDS: Final = 60.0
 TRANSFER_GRACE_SECONDS: Final = 2.0
 """A caller's phone may hang up as soon as its transfer works, before we have heard of that."""
 HANG_UP_SECONDS: Final = 5.0
+QUALITY_SECONDS: Final = 1.0
+"""To ask the telephone side what the line was like."""
 LAST_WORDS_SECONDS: Final = 2.0
 """Who hangs up right after speaking is written down all the same: transcripts come late."""
 
@@ -46,7 +59,9 @@ class Conversation:
 
     `new_session` makes a session that is not open; it gets the conversation so far, empty at first.
     `apology` renders plan.apology as 16-bit PCM at the leg's clock rate. `emit` takes what
-    happened; CallEnded is emitted once, last, whatever happens.
+    happened; CallEnded is emitted once, last, whatever happens. `prompts`: what is said first, as
+    far as it is rendered, as such PCM too; the provider says the rest. `neural` is the process's
+    detector, run by the clock between the two steps of a tick.
     """
 
     def __init__(
@@ -58,6 +73,8 @@ class Conversation:
         apology: Callable[[], Awaitable[bytes]],
         emit: Callable[[AnyEvent], None],
         clock: Ticker,
+        prompts: Mapping[PromptKind, bytes] | None = None,
+        neural: NeuralVad | None = None,
     ) -> None:
         self.plan = plan
         self._leg = leg
@@ -75,6 +92,8 @@ class Conversation:
             report=lambda error: self._sessions.report(error, fatal=False),
             on_tool=lambda asked, position: self._tools.request(asked, position),
             on_interrupted=lambda: self._tools.interrupted(),
+            prompts=prompts or {},
+            neural=neural,
         )
         self._tools = Tools(plan.tools, leg, self, self._time, emit)
         self._answered = asyncio.Event()
@@ -97,11 +116,16 @@ class Conversation:
         finally:
             stop_ticking()
             self._close_record()
+            await self._emit_measured()
             self._emit_end(end)
             if not end.leg_is_over:
                 await self._hang_up()
             await self._sessions.left()
         return end.cause
+
+    def counts(self) -> CallMeasured:
+        """What we counted of the call so far; the line's part is not known. From any thread."""
+        return quality.counted(self._leg, self._dialogue.caller.uplink)
 
     def hang_up(self, cause: EndCause) -> None:
         """End the call from outside."""
@@ -130,6 +154,7 @@ class Conversation:
     async def _live(self) -> _End:
         async with asyncio.TaskGroup() as group:
             self._group = group
+            self._dialogue.begin()
             self.spawn(self._follow_leg())
             self.spawn(self._talk())
             self.spawn(self._answer())
@@ -260,6 +285,16 @@ class Conversation:
             self._dialogue.close()
         except Exception:  # the end itself is recorded all the same
             log.exception("conversation.record_not_closed")
+
+    async def _emit_measured(self) -> None:
+        if self._time.answered_at is None:
+            return
+        line = None
+        try:
+            line = await self._clock.within(QUALITY_SECONDS, self._leg.quality())
+        except Exception as error:  # what we counted ourselves is known all the same
+            log.error("conversation.line_not_measured", error=f"{type(error).__name__}: {error}")
+        self._emit(quality.measured(self.counts(), line))
 
     def _emit_end(self, end: _End) -> None:
         self._emit(

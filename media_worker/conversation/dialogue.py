@@ -7,16 +7,17 @@ waits in between, so the caller's first word stops the agent in the same step in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from media_worker.audio.neural import NeuralVad
 from media_worker.audio.vad import VadEnd, VadOnset
-from media_worker.contract import AnyEvent, CallPlan, ProblemKind, VadMode
+from media_worker.contract import AnyEvent, CallPlan, ProblemKind, PromptKind, VadMode
 from media_worker.conversation import fallback
 from media_worker.conversation.agent import AgentSpeech
 from media_worker.conversation.caller import CallerEvent, CallerSpeech
+from media_worker.conversation.greeting import Opening
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.quiet import Quiet
 from media_worker.conversation.requests import Requests
@@ -58,9 +59,9 @@ class Dialogue:
         report: Callable[[SessionError], None],
         on_tool: Callable[[ToolRequested, int], None],
         on_interrupted: Callable[[], None],
+        prompts: Mapping[PromptKind, bytes],
         neural: NeuralVad | None = None,
     ) -> None:
-        self._greeting = plan.greeting
         self._clock = clock
         self._time = time
         self._emit = emit
@@ -75,19 +76,21 @@ class Dialogue:
             interrupt=plan.settings.interrupt,
             guard_ms=plan.settings.greeting_guard_ms,
             owns_turns=plan.settings.vad_mode is VadMode.LOCAL,
-            greets=plan.greeting is not None,
+            greets=plan.greeting is not None or plan.consent is not None,
             pauses=plan.settings.vad_stops_agent,
             false_interruption_ms=plan.settings.false_interruption_ms,
         )
         self._duty = fallback.Duty()
         self._requests = Requests()
+        self._opening = Opening(
+            plan, prompts, self.agent, self.transcript, self._requests, self._duty
+        )
+        self._had_session = False
         self._quiet = Quiet(clock)
         self._failed: asyncio.Future[SessionError] | None = None
         self._words_came = asyncio.Event()
         self._active: str | None = None
         """Response that the provider is making."""
-        self._greeting_response: str | None = None
-        self._greeting_began = False
         self._last_problem: SessionError | None = None
         self._tools_asked: set[str] = set()
         """Tool calls of this session; the next one would not know them."""
@@ -95,6 +98,11 @@ class Dialogue:
     @property
     def is_guarded(self) -> bool:
         return self._keeper.guarded
+
+    def begin(self) -> None:
+        """Have ready what the caller hears first; before the call is answered."""
+        self.caller.uplink.keeps_early = self._opening.has_prompt
+        self._opening.begin(self._clock.now())
 
     # --- sessions --------------------------------------------------------------------------------
 
@@ -109,25 +117,36 @@ class Dialogue:
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(self._read(session), name="session events")
             requests = group.create_task(self._requests.run(session), name="session requests")
-            self.caller.uplink.open(session)
+            uplink = group.create_task(self._open_uplink(session), name="uplink")
             await asyncio.wait({reader, failed}, return_when=asyncio.FIRST_COMPLETED)
             has_ended = reader.done() and not failed.done()
             self.caller.uplink.close()
-            for task in (reader, requests):
+            for task in (reader, requests, uplink):
                 task.cancel()
         self._duty.is_owed = self._duty.is_owed or self._active is not None
         self._duty.withdraw()
         self._active = None
         self._keeper.session_over()
+        self._opening.session_over()
         self.agent.session_over()
         return reader.result() if has_ended else failed.result()
 
     def _begin(self) -> None:
         """Greet; or, with a new session in the middle of the call, say what is still owed."""
-        if self._greeting is not None and not self._greeting_began:
-            self._greet()
-        elif self._duty.is_owed:
+        now = self._clock.now()
+        is_first, self._had_session = not self._had_session, True
+        self._opening.session_began(now, is_first=is_first)
+        if self._opening.is_owed or not self._duty.is_owed:
+            return
+        if is_first and self._opening.has_prompt:
+            self._keeper.answer_owed(now)
+        else:
             self._ask_for_answer()
+
+    async def _open_uplink(self, session: RealtimeSession) -> None:
+        """What was asked of the session goes out before the caller's words that waited for it."""
+        await self._requests.carried_out()
+        self.caller.uplink.open(session)
 
     async def _read(self, session: RealtimeSession) -> SessionError | None:
         async for event in session.events():
@@ -184,8 +203,7 @@ class Dialogue:
         self._last_problem = None
         self._keeper.response_started()
         self._duty.expect(now)
-        if not self._keeper.greeting_is_over and self._greeting_response is None:
-            self._greeting_response = response_id
+        self._opening.response_started(response_id)
 
     def _on_finished(self, event: ResponseFinished, now: float) -> None:
         if self._active == event.response_id:
@@ -198,6 +216,7 @@ class Dialogue:
             return
         if event.status != "failed" and (event.had_audio or event.had_tool_calls):
             self._duty.answered()
+            self._opening.response_finished(event.response_id, now)
             return
         error = self._last_problem or fallback.went_silent(
             f"The provider's answer was empty ({event.reason or event.status})."
@@ -245,10 +264,11 @@ class Dialogue:
     def _stop_agent(self) -> None:
         """The caller interrupts. Silence first, everything else after it."""
         now = self._clock.now()
-        heard = self.agent.stop(now)
-        if heard is None and self._active is None:
+        was_audible, heard = self.agent.stop(now)
+        if not was_audible and self._active is None:
             return
         self._requests.put(lambda session: session.interrupt(heard))
+        self._opening.cut()
         self._on_interrupted()
         self._duty.withdraw()
         self._end_greeting(now)
@@ -256,13 +276,6 @@ class Dialogue:
     def _ask_for_answer(self) -> None:
         self._duty.owe(self._clock.now())
         self._requests.put(lambda session: session.respond())
-
-    def _greet(self) -> None:
-        greeting = self._greeting
-        assert greeting is not None  # noqa: S101 - asked only where the plan has one
-        self._greeting_response = None
-        self._duty.expect(self._clock.now(), anew=True)
-        self._requests.put(lambda session: session.say(greeting))
 
     def _end_greeting(self, now: float) -> None:
         if not self._keeper.greeting_is_over:
@@ -296,7 +309,7 @@ class Dialogue:
         """What the passing of time brings; also while there is no session."""
         now = self._clock.now()
         self._hear(now)
-        self.caller.uplink.send()
+        self._send()
         self._follow_greeting(now)
         # Counted only for speech that began within the guard: a level costs time.
         audible_ms = self.caller.audible_ms() if self._keeper.in_doubt else 0
@@ -314,7 +327,7 @@ class Dialogue:
         if self._keeper.caller_speaks and not self._keeper.guarded:
             self._duty.caller_speaks(now)
         if self._duty.must_retry(now):
-            self._ask_for_answer() if self._greeting_is_said else self._greet()
+            self._opening.say(now) if self._opening.is_owed else self._ask_for_answer()
         if self._duty.is_overdue(now):
             self._duty.withdraw()
             seconds = f"{fallback.SILENT_SECONDS:.0f} seconds"
@@ -328,28 +341,31 @@ class Dialogue:
         self.agent.close(self._clock.now())
         self.transcript.close(self._time.ms())
 
-    @property
-    def _greeting_is_said(self) -> bool:
-        return self._greeting is None or self._greeting_began
-
     def _hear(self, now: float) -> None:
         for event in self.caller.events(now):
             match event:
                 case VadOnset():
+                    log.debug("dialogue.local_onset", at=now)
                     began = self.caller.spoken_at(event, now)
                     speaks = self.agent.is_audible or self._active is not None
                     self._make(self._keeper.local_onset(began, now, agent_speaks=speaks))
                 case VadEnd():
                     self._make(self._keeper.local_end(now))
 
+    def _send(self) -> None:
+        if not self.caller.is_gated:
+            self.caller.uplink.send()
+            return
+        self.caller.send(
+            provider_hears=self._keeper.provider_hears, agent_speaks=self.agent.is_audible
+        )
+
     def _follow_greeting(self, now: float) -> None:
         """The guard begins with the greeting's first frame and ends with its last at the latest."""
-        response_id = self._greeting_response
-        if self._keeper.greeting_is_over or response_id is None:
+        if self._keeper.greeting_is_over:
             return
-        began = self.agent.began_at(response_id)
+        began = self._opening.tick()
         if began is not None:
-            self._greeting_began = True
             self._keeper.greeting_played(began)
-        if self._greeting_began and self._active is None and self.agent.is_played(response_id):
+        if self._opening.is_over:
             self._end_greeting(now)

@@ -50,6 +50,8 @@ class Ticker:
         self._due = 0.0
         self.late_ticks = 0
         """Ticks that came more than a period late: the loop was busy with something else."""
+        self.on_lag: Callable[[float], None] = lambda _: None
+        """Told of each tick how many seconds late it came."""
 
     def now(self) -> float:
         """Seconds, as `time.monotonic()` counts them."""
@@ -138,6 +140,7 @@ class Ticker:
 
     def _on_time(self, loop: asyncio.AbstractEventLoop) -> None:
         late = loop.time() - self._due
+        self.on_lag(late)
         missed = int(late / self._period) if late > self._period else 0
         self.late_ticks += missed
         self._due += (missed + 1) * self._period

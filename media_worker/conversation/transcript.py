@@ -165,6 +165,11 @@ class Transcript:
 
     # --- out -------------------------------------------------------------------------------------
 
+    def heard_text(self, item_id: str) -> str:
+        """What the caller has heard of an agent's item; empty for one not known."""
+        entry = self._entries.get(item_id)
+        return entry.text[: entry.heard].strip() if entry else ""
+
     def send_changes(self, now_ms: int) -> None:
         """Emit what has changed: final entries at once, growing ones when it is their time."""
         for entry in list(self._growing.values()):

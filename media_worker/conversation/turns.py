@@ -17,6 +17,8 @@ from typing import Final
 
 CONFIRM_SECONDS: Final = 1.5
 """A stop by the local VAD that the provider has not confirmed so long after it: carry on."""
+HEARD_SECONDS: Final = 0.3
+"""A new session has the audio that waited for it so long after it was opened."""
 LIFTING_SECONDS: Final = 1.5
 """So long after the guard was lifted a turn may end that the provider still holds for guarded; it
 is answered by the provider within the same time, or we ask."""
@@ -76,6 +78,7 @@ class TurnKeeper:
         self._resume_at: float | None = None
         self._unconfirmed = False
         self._answer_at: float | None = None
+        self._commit_at: float | None = None
         self._goes_on_ms = 0
         self.provider_hears = False
         """The provider said that the caller began, and not yet that the turn is over."""
@@ -160,6 +163,13 @@ class TurnKeeper:
                 moves.append(Move.ANSWER)
         return moves
 
+    def answer_owed(self, now: float) -> None:
+        """A turn was over before there was a session, which hears it now: it answers, or we ask."""
+        if self.owns_turns:
+            self._commit_at = now + HEARD_SECONDS
+        else:
+            self._answer_at = now + CONFIRM_SECONDS
+
     def session_over(self) -> None:
         """What the provider heard it does not hear any more; its word on it will not come."""
         self.provider_hears = False
@@ -181,6 +191,9 @@ class TurnKeeper:
         if self._answer_at is not None and now >= self._answer_at:
             self._answer_at = None
             moves.append(Move.ANSWER)
+        if self._commit_at is not None and now >= self._commit_at:
+            self._commit_at = None
+            moves += [] if self._we_hear else [Move.COMMIT]
         return moves
 
     def _is_held_back(self, began: float) -> bool:

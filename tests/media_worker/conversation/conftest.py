@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from media_worker.audio.neural import NeuralVad
 from media_worker.contract import CallPlan
 from tests.media_worker.conversation.stage import Stage
 
@@ -12,8 +13,10 @@ from tests.media_worker.conversation.stage import Stage
 async def make_stage(monkeypatch):
     stages: list[Stage] = []
 
-    def make(plan: CallPlan | None = None) -> Stage:
-        stages.append(Stage(monkeypatch, plan))
+    def make(
+        plan: CallPlan | None = None, neural: NeuralVad | None = None, **prompts: bytes
+    ) -> Stage:
+        stages.append(Stage(monkeypatch, plan, neural, prompts))
         return stages[-1]
 
     yield make

@@ -11,6 +11,7 @@ import numpy as np
 
 from media_worker.audio import outlet as outlet_module
 from media_worker.audio.capture import Capture
+from media_worker.audio.neural import NeuralVad
 from media_worker.audio.playout import Playout
 from media_worker.contract import (
     AnyEvent,
@@ -19,6 +20,7 @@ from media_worker.contract import (
     CallPlan,
     EndCause,
     Greeting,
+    PromptKind,
     ProviderAccess,
     Settings,
     ToolSet,
@@ -33,6 +35,7 @@ from media_worker.conversation.leg import (
     LegAnswered,
     LegEnded,
     LegEvent,
+    LineQuality,
     TransferOutcome,
 )
 from media_worker.conversation.ticker import Ticker
@@ -96,6 +99,7 @@ class FakeLeg:
         self.answers_by_itself = True
         self.answered = 0
         self.hung_up: list[int] = []
+        self.line: LineQuality | Exception | None = None
         self.transfers: list[str] = []
         self.outcome: asyncio.Future[TransferOutcome] = asyncio.get_running_loop().create_future()
 
@@ -114,6 +118,11 @@ class FakeLeg:
     async def transfer(self, uri: str, *, timeout_seconds: float) -> TransferOutcome:
         self.transfers.append(uri)
         return await self.outcome
+
+    async def quality(self) -> LineQuality | None:
+        if isinstance(self.line, Exception):
+            raise self.line
+        return self.line
 
     async def hang_up(self, status: int = 0) -> None:
         self.hung_up.append(status)
@@ -161,6 +170,9 @@ class ScriptedSession:
 
     async def say(self, greeting: Greeting) -> None:
         self.asked.append(("say", greeting.text))
+
+    async def said(self, text: str) -> None:
+        self.asked.append(("said", text))
 
     async def respond(self) -> None:
         self.asked.append(("respond", None))
@@ -239,12 +251,13 @@ def speech_bytes(fmt: AudioFormat, ms: int) -> bytes:
 
 def make_plan(
     *, tools: ToolSet | None = None, max_duration_seconds: int = 3600, greets: bool = True,
-    **settings: Any,
+    consent: str = "", **settings: Any,
 ) -> CallPlan:  # fmt: skip
     return CallPlan(
         call_id="call", tenant_id="t", number_id="n", agent_id="a", agent_name="Ada", revision=1,
         language="en",
         greeting=Greeting(language="en", text=GREETING) if greets else None,
+        consent=Greeting(language="en", text=consent) if consent else None,
         apology=Greeting(language="en", text=APOLOGY),
         provider=ProviderAccess(account_id="acc", name="p", url="ws://x", api_key="k"),
         settings=Settings(model="m", voice="v", **settings),
@@ -258,8 +271,16 @@ def make_plan(
 class Stage:
     """One call under test. Time passes only in `run` and `until`."""
 
-    def __init__(self, monkeypatch: Any, plan: CallPlan | None = None) -> None:
+    def __init__(
+        self,
+        monkeypatch: Any,
+        plan: CallPlan | None = None,
+        neural: NeuralVad | None = None,
+        prompts: dict[str, bytes] | None = None,
+    ) -> None:
         self.clock = VirtualTicker()
+        if neural is not None:
+            self.clock.between(neural.run)
         monkeypatch.setattr(outlet_module, "monotonic", self.clock.now)
         self.plan = plan or make_plan()
         self.leg = FakeLeg()
@@ -274,7 +295,8 @@ class Stage:
         self.frames = 0
         self.conversation = Conversation(
             plan=self.plan, leg=self.leg, new_session=self._new_session,
-            apology=self._apology, emit=self.events.append, clock=self.clock,
+            apology=self._apology, emit=self.events.append, clock=self.clock, neural=neural,
+            prompts={PromptKind(kind): pcm for kind, pcm in (prompts or {}).items()},
         )  # fmt: skip
         self.running: asyncio.Task[EndCause] | None = None
 

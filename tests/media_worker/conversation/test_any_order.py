@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from media_worker.audio.neural import NeuralVad
 from media_worker.contract import (
     CallEnded,
     EndCause,
@@ -34,7 +35,7 @@ from media_worker.realtime.session import (
     ToolRequested,
     TurnCommitted,
 )
-from tests.media_worker.conversation.stage import Stage, make_plan, speech_bytes, tone
+from tests.media_worker.conversation.stage import RATE, Stage, make_plan, speech_bytes, tone
 
 ITEMS = ["i1", "i2", "i3", "i4"]
 RESPONSES = ["r1", "r2", "r3"]
@@ -71,17 +72,28 @@ def any_event(chance: random.Random, stage: Stage) -> SessionEvent:
     return chance.choice(makers)()
 
 
-@pytest.mark.parametrize("seed", range(24))
-async def test_events_in_any_order_never_end_in_an_error_of_our_own(make_stage, seed):
+@pytest.fixture(scope="module")
+def neural() -> NeuralVad:
+    return NeuralVad(RATE)
+
+
+@pytest.mark.parametrize("seed", range(32))
+async def test_events_in_any_order_never_end_in_an_error_of_our_own(make_stage, neural, seed):
     chance = random.Random(seed)
     stage = make_stage(
         make_plan(
             greets=chance.random() < 0.7,
             interrupt=chance.random() < 0.8,
-            vad_mode=chance.choice([VadMode.SERVER, VadMode.LOCAL]),
-            local_vad=chance.choice([LocalVad.OFF, LocalVad.ENERGY]),
+            vad_mode=chance.choice(list(VadMode)),
+            local_vad=chance.choice(list(LocalVad)),
+            vad_gates_audio=chance.random() < 0.5,
+            vad_stops_agent=chance.random() < 0.7,
+            false_interruption_ms=chance.choice([0, 100, 1500]),
+            idle_timeout_ms=chance.choice([0, 5000]),
+            chunk_ms=chance.choice([20, 40, 100]),
             max_duration_seconds=60,
-        )
+        ),
+        neural,
     )
     await stage.start()
     for _ in range(150):
@@ -106,3 +118,6 @@ async def test_events_in_any_order_never_end_in_an_error_of_our_own(make_stage, 
     assert len({turn.number for turn in stage.of(TurnMeasured)}) == len(stage.of(TurnMeasured))
     first = {update.item_id: update for update in reversed(stage.of(TranscriptUpdated))}
     assert all(update.text for update in first.values())
+    uplink = stage.conversation._dialogue.caller.uplink
+    assert 0 <= uplink.not_sent_ms <= uplink.heard_ms
+    assert not stage.leg.playout.is_paused
