@@ -31,6 +31,7 @@ CALL_PARTS: Final = {
     "call-outcome": "call_outcome",
     "call-problems": "call_problems",
     "call-facts": "call_facts",
+    "call-sound": "call_sound",
 }
 """Elements of a call's page and the component that draws each."""
 
@@ -133,7 +134,11 @@ def call_parts(call: Call, tenant: Tenant) -> list[Part]:
     """What a call's page says besides the transcript."""
     view = call_view(call, tenant.slug)
     drawn = [Part(id=id_, html=_draw(name, {"call": view})) for id_, name in CALL_PARTS.items()]
-    return [*drawn, Part(id="turns", html=_draw("turns", {"turns": view.turns}))]
+    return [
+        *drawn,
+        Part(id="turns", html=_draw("turns", {"turns": view.turns})),
+        Part(id="call-recording", html=_draw("recording", {"recording": view.recording})),
+    ]
 
 
 def gone_with_end(call: Call) -> list[str]:

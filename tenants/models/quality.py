@@ -17,6 +17,9 @@ class CallQuality(models.Model):
     )
     packets_received = models.PositiveBigIntegerField(_("packets received"), null=True)
     packets_lost = models.PositiveBigIntegerField(_("of them lost"), null=True)
+    packets_discarded = models.PositiveBigIntegerField(
+        _("received too late to be played"), null=True
+    )
     packets_sent = models.PositiveBigIntegerField(_("packets sent"), null=True)
     remote_lost = models.PositiveBigIntegerField(_("of them lost on the way"), null=True)
     jitter_ms = models.FloatField(_("jitter, ms"), default=0.0)

@@ -23,6 +23,8 @@ from tenants.portal import setting_words, words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.calls import called_text, caller_text, shown_duration_ms
 from tenants.portal.frame import feed_address, page_url, render_page
+from tenants.portal.recording import RecordingView, recording_view
+from tenants.portal.sound import Sound, sound
 from tenants.portal.timeline import TurnBar, timeline, turn_bars
 from tenants.portal.words import RUNNING_STATES, Badge
 from tenants.services.calls import CallIsOver, hang_up
@@ -67,6 +69,8 @@ class CallView:
     experts: list[Fact]
     problems: list[Problem]
     turns: list[TurnBar]
+    sound: Sound
+    recording: RecordingView
 
 
 def find_call(call_id: UUID) -> Call:
@@ -92,6 +96,8 @@ def call_view(call: Call, slug: str) -> CallView:
         experts=_expert_facts(call),
         problems=[_problem(problem) for problem in CallProblem.objects.filter(call=call)],
         turns=turn_bars(Turn.objects.filter(call=call)),
+        sound=sound(call),
+        recording=recording_view(call, slug),
     )
 
 
@@ -141,13 +147,13 @@ def _agent_link(call: Call, slug: str) -> Any:
 
 def _expert_facts(call: Call) -> list[Fact]:
     formats = dict(AudioFormat.choices)
-    sound = _("to it: %(to)s; from it: %(from)s") % {
+    spoken = _("to it: %(to)s; from it: %(from)s") % {
         "to": formats.get(call.input_format, call.input_format),
         "from": formats.get(call.output_format, call.output_format),
     }
     facts: list[Fact] = [
         (_("Codec on the line"), call.codec, ""),
-        (_("Sound at the provider"), sound if call.input_format else "", ""),
+        (_("Sound at the provider"), spoken if call.input_format else "", ""),
         (
             _("Provider's session"),
             call.session_id,

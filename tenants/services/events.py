@@ -16,6 +16,7 @@ from tenants.models import (
     AgentRevision,
     Call,
     CallProblem,
+    CallQuality,
     Number,
     ProviderAccount,
     Tenant,
@@ -25,7 +26,7 @@ from tenants.models import (
     Worker,
 )
 from tenants.models.choices import CallState, EndCause
-from tenants.services import accounts, admission, calls, live
+from tenants.services import accounts, admission, calls, live, recordings
 from tenants.services.text import plain
 
 log = structlog.get_logger(__name__)
@@ -241,9 +242,45 @@ def _turn_measured(call: Call, event: contract.TurnMeasured, at: datetime) -> li
     return live.call_changed(call)
 
 
+def _call_measured(call: Call, event: contract.CallMeasured, at: datetime) -> list[live.Notice]:
+    CallQuality.all_tenants.update_or_create(
+        call=call,
+        defaults={
+            "tenant": _tenant(call),
+            "packets_received": _known(event.packets_received),
+            "packets_lost": _known(event.packets_lost),
+            "packets_discarded": _known(event.packets_discarded),
+            "packets_sent": _known(event.packets_sent),
+            "remote_lost": _known(event.remote_lost),
+            "jitter_ms": event.jitter_ms,
+            "jitter_max_ms": event.jitter_max_ms,
+            "round_trip_ms": event.round_trip_ms or None,
+            "late_frames": event.late_frames,
+            "underruns": event.underruns,
+            "dropped_ms": event.dropped_ms,
+            "heard_ms": event.heard_ms,
+            "not_sent_ms": event.not_sent_ms,
+            "mos": event.mos,
+        },
+    )
+    calls.save(call)
+    return live.call_changed(call)
+
+
+def _known(count: int) -> int | None:
+    """The contract says -1 for what is not known."""
+    return count if count >= 0 else None
+
+
 TOKEN_COUNTS: Final = tuple(
     name for name in contract.UsageReported.__struct_fields__ if name.endswith("_tokens")
 )
+
+
+def _recording_failed(
+    call: Call, event: contract.RecordingFailed, at: datetime
+) -> list[live.Notice]:
+    return recordings.note_problem(call, event.problem)
 
 
 def _usage_reported(call: Call, event: contract.UsageReported, at: datetime) -> list[live.Notice]:
@@ -266,6 +303,8 @@ _OF_A_CALL: Final[dict[type, Callable[[Call, Any, datetime], list[live.Notice]]]
     contract.TranscriptUpdated: _transcript_updated,
     contract.ToolUpdated: _tool_updated,
     contract.TurnMeasured: _turn_measured,
+    contract.CallMeasured: _call_measured,
+    contract.RecordingFailed: _recording_failed,
     contract.UsageReported: _usage_reported,
 }
 
@@ -297,12 +336,15 @@ def _own(call: Call, worker: Worker) -> None:
         raise NotApplicable("The call is another worker's.")
 
 
+_AFTER_THE_END: Final = (contract.CallEnded, contract.RecordingFailed)
+
+
 def _reopen(call: Call, event: contract.Event) -> bool:
     """A call that we took for lost goes on after all, for its worker speaks of it.
 
     The end that came with the worker's own word is never undone.
     """
-    if call.end_cause != EndCause.INTERRUPTED or isinstance(event, contract.CallEnded):
+    if call.end_cause != EndCause.INTERRUPTED or isinstance(event, _AFTER_THE_END):
         return False
     log.info("call_reopened", call=str(call.public_id))
     call.state = CallState.RUNNING if call.answered_at else CallState.RINGING

@@ -12,7 +12,17 @@ from channels.layers import get_channel_layer
 from django.test import Client
 from django.utils import timezone
 
-from tenants.models import Agent, Call, CallProblem, Number, ProviderAccount, Tenant, User, Worker
+from tenants.models import (
+    Agent,
+    Call,
+    CallProblem,
+    CallQuality,
+    Number,
+    ProviderAccount,
+    Tenant,
+    User,
+    Worker,
+)
 from tenants.services.live import worker_group
 from tests.portal.conftest import address, say
 
@@ -220,3 +230,81 @@ def test_ending_a_call_that_is_over_says_so(
 ) -> None:
     answer = browse(erin).post(address("call_hang_up", call_id=call.public_id), follow=True)
     assert "The call is over already" in answer.content.decode()
+
+
+def measured(call: Call, **counts: Any) -> CallQuality:
+    """What the worker says of a call, as the intake stores it."""
+    values: dict[str, Any] = {
+        "packets_received": 14_940,
+        "packets_lost": 60,
+        "packets_discarded": 15,
+        "packets_sent": 15_000,
+        "jitter_ms": 2.5,
+        "jitter_max_ms": 7.25,
+        "heard_ms": 300_000,
+        "not_sent_ms": 130_000,
+        "mos": 4.31,
+    }
+    return CallQuality.all_tenants.create(tenant=call.tenant, call=call, **(values | counts))
+
+
+def test_sound_of_a_call_is_judged_in_a_word_with_what_was_measured(
+    call: Call, alice: User, browse: Callable[[User], Client]
+) -> None:
+    measured(call, remote_lost=150, round_trip_ms=48.4, underruns=1, late_frames=3, dropped_ms=40)
+    page = shown(browse(alice), "call", call_id=call.public_id)
+    assert 'data-state="good"' in page
+    assert "Speech came through clearly." in page
+    assert "<dt>Lost on the way to us</dt><dd>0.4 %<small>60 of 15,000 packets</small>" in page
+    assert "<dt>Came too late</dt><dd>0.1 %<small>15 of 15,000 packets</small>" in page
+    assert "<dt>Lost on the way to the caller</dt><dd>1.0 %" in page
+    assert "<dt>Not sent to the provider</dt><dd>2:10 of 5:00<small>nobody spoke</small>" in page
+    assert "<dt>Gaps in the agent&#x27;s speech</dt><dd>1 time<small>" in page
+    assert "<small>MOS 4.3, estimated by ITU-T G.107; 4.4 is the best</small>" in page
+    assert "<dt>Jitter</dt><dd>2.5 ms<small>at most 7.2 ms</small>" in page
+    assert "<dt>Round trip</dt><dd>48 ms<small>by RTCP</small>" in page
+    assert "<dt>Late frames</dt><dd>3<small>" in page
+    assert "<dt>Caller&#x27;s sound lost here</dt><dd>40 ms</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("mos", "state", "word"),
+    [(4.0, "good", "Good"), (3.99, "fair", "Fair"), (3.6, "fair", "Fair"), (3.59, "poor", "Poor"),
+     (1.0, "poor", "Poor")],
+)  # fmt: skip
+def test_score_has_a_plain_word(
+    call: Call, alice: User, browse: Callable[[User], Client], mos: float, state: str, word: str
+) -> None:
+    measured(call, mos=mos)
+    page = shown(browse(alice), "call", call_id=call.public_id)
+    assert f'data-state="{state}"><span class="dot" aria-hidden="true"></span>{word}</span>' in page
+
+
+def test_what_was_not_measured_is_not_claimed(
+    call: Call, running: Call, alice: User, browse: Callable[[User], Client]
+) -> None:
+    nothing = dict.fromkeys(
+        ("packets_received", "packets_lost", "packets_discarded", "packets_sent", "mos")
+    )
+    measured(call, **nothing, heard_ms=0, not_sent_ms=0)
+    page = shown(browse(alice), "call", call_id=call.public_id)
+    assert "Too little was heard of the caller to judge the line." in page
+    for claim in ("Lost on the way", "Came too late", "Not sent to the provider", "MOS", "Jitter"):
+        assert claim not in page
+    page = shown(browse(alice), "call", call_id=running.public_id)
+    assert "Measured when the call has ended." in page
+
+
+def test_wait_of_each_turn_is_a_bar_with_its_parts_in_numbers_and_in_words(
+    call: Call, alice: User, browse: Callable[[User], Client]
+) -> None:
+    page = shown(browse(alice), "call", call_id=call.public_id)
+    assert '<b class="turn-wait">780 ms</b>' in page
+    assert (
+        'role="img" aria-label="The caller waited 780 ms: 500 ms until the end of speech was'
+        " noticed, 240 ms until the provider answered, 40 ms until it was on the line." in page
+    )
+    for kind, text in (("end", "500 ms"), ("provider", "240 ms"), ("out", "40 ms")):
+        assert f'<span class="swatch swatch-{kind}"></span>{text}' in page
+    for legend in ("end of speech noticed", "answer began", "first sound on the line"):
+        assert legend in page

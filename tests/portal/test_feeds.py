@@ -177,6 +177,8 @@ async def test_tools_turns_and_the_end_arrive(victor: User, running: Call, socke
         "call-outcome",
         "call-problems",
         "call-facts",
+        "call-sound",
+        "call-recording",
         "turns",
         "running-count",
     }

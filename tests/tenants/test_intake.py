@@ -16,6 +16,7 @@ from media_worker import contract
 from tenants.models import (
     Call,
     CallProblem,
+    CallQuality,
     Number,
     ProviderAccount,
     SetAsideRecord,
@@ -171,6 +172,34 @@ def test_turns_and_usage_are_recorded(running: Call, outbox: Outbox):
     assert fresh(running).usage["input_audio_tokens"] == 20
     assert fresh(running).usage["responses"] == 2
     assert fresh(running).usage["models"] == ["m"]
+
+
+def test_quality_of_a_call_is_stored_once_and_what_is_not_known_stays_unknown(
+    running: Call, outbox: Outbox
+):
+    measured = contract.CallMeasured(
+        packets_received=1500, packets_lost=15, packets_discarded=3, packets_sent=1490,
+        jitter_ms=2.5, jitter_max_ms=7.0, late_frames=1, underruns=2, dropped_ms=40,
+        heard_ms=30_000, not_sent_ms=12_000, mos=4.1,
+    )  # fmt: skip
+    for _ in range(2):
+        outbox.send(measured, running)
+    quality = CallQuality.all_tenants.get(call=running)
+    assert quality.tenant == running.tenant
+    expected = {
+        **{name: getattr(measured, name) for name in measured.__struct_fields__},
+        "remote_lost": None,
+        "round_trip_ms": None,
+    }
+    assert {name: getattr(quality, name) for name in expected} == expected
+
+
+def test_quality_may_come_after_the_end_of_its_call(running: Call, outbox: Outbox):
+    outbox.send(contract.CallEnded(cause=contract.EndCause.CALLER_HUNG_UP), running)
+    outbox.send(contract.CallMeasured(mos=3.9), running)
+    assert running.quality.mos == 3.9
+    assert fresh(running).state == "ended"
+    assert fresh(running).end_cause == "caller_hung_up"
 
 
 def test_a_check_is_stored(outbox: Outbox, account: ProviderAccount):
