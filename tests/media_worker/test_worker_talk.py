@@ -41,7 +41,13 @@ WORDS = "This is a very long sentence that nobody ever hears to its end because 
 
 
 async def speak(line: Line, item_id: str, milliseconds: int, *, finish: bool = True) -> None:
-    """A whole response of sound, as fast as the wire takes it."""
+    """A whole response of so much sound, as fast as the wire takes it."""
+    sound = g711.encode_mu_law(tone(milliseconds, 8000))
+    await speak_bytes(line, item_id, sound, finish=finish)
+
+
+async def speak_bytes(line: Line, item_id: str, sound: bytes, *, finish: bool = True) -> None:
+    """A whole response of this sound, in mu-law."""
     item = {"id": item_id, "type": "message", "role": "assistant", "content": []}
     place = {"response_id": "resp_1", "output_index": 0}
     spot = {**place, "item_id": item_id, "content_index": 0}
@@ -49,7 +55,6 @@ async def speak(line: Line, item_id: str, milliseconds: int, *, finish: bool = T
     await line.send("response.output_item.added", item=item, **place)
     await line.send("conversation.item.added", item=item, previous_item_id=None)
     await line.send("response.output_audio_transcript.delta", delta=WORDS, **spot)
-    sound = g711.encode_mu_law(tone(milliseconds, 8000))
     for start in range(0, len(sound), 1600):
         delta = base64.b64encode(sound[start : start + 1600]).decode()
         await line.send("response.output_audio.delta", delta=delta, **spot)

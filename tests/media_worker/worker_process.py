@@ -49,11 +49,13 @@ class WorkerProcess:
     def uri(self, user: str, transport: str = "udp") -> str:
         return f"sip:{user}@127.0.0.1:{self.sip_port};transport={transport}"
 
-    async def said(self, words: str, seconds: float = 60.0) -> None:
-        """Until these words are in the log."""
+    async def said(self, words: str, seconds: float = 60.0, *, times: int = 1) -> None:
+        """Until these words are in the log, so many times."""
         async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(lambda: words in self.output or self._reading.done())
-        assert words in self.output, self.output
+            await self._changed.wait_for(
+                lambda: self.output.count(words) >= times or self._reading.done()
+            )
+        assert self.output.count(words) >= times, self.output
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
