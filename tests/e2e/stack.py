@@ -65,7 +65,7 @@ class RunningStack:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=120)
         return self.process.returncode
 
     def run_command(self, *words: str, wait: bool = True) -> subprocess.Popen[str]:

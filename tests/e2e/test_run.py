@@ -42,7 +42,7 @@ def test_the_printed_names_and_passwords_open_both_doors(stack: RunningStack) ->
         ("Console", "/console/", "/console/"),
     ):
         email, password = stack.sign_in(door)
-        with httpx.Client(base_url=stack.web, follow_redirects=True) as browser:
+        with httpx.Client(base_url=stack.web, follow_redirects=True, timeout=60) as browser:
             page = browser.get("/accounts/login/", params={"next": path})
             token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
             assert token is not None
@@ -106,7 +106,7 @@ async def test_nothing_stays_behind_when_the_process_manager_is_killed(tmp_path:
     await asyncio.to_thread(stack.start)
     assert stack.process is not None
     os.kill(int((stack.data / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
-    said, _ = await asyncio.to_thread(stack.process.communicate, timeout=60)
+    said, _ = await asyncio.to_thread(stack.process.communicate, timeout=120)
     assert stack.process.returncode == 1
     assert "The process manager ended" in said
     await eventually(lambda: not processes_of(stack.data), why="the parts have ended")

@@ -167,7 +167,7 @@ async def test_caller_hears_the_apology_when_the_provider_is_away(tmp_path):
     async with house(tmp_path, plan_at(NOBODY)) as (web, phone, worker):
         call = await phone.call(worker.uri("100"))
         assert (await call.answered()).startswith("PCM")
-        assert (await call.ended(seconds=40))[0] == 200
+        assert (await call.ended(seconds=60))[0] == 200
         heard = await call.heard()
         assert heard.speech_ms > 1500
         _, events = await ended_call(web.link)
@@ -292,14 +292,14 @@ async def test_killed_worker_keeps_its_record_and_tells_of_its_next_run(tmp_path
         web.link.acknowledges = False
         call = await phone.call(worker.uri("100"))
         await call.answered()
-        await web.link.until(lambda: web.link.received >= 2)
+        await web.link.until(lambda: type(web.link.seen[-1].event) is CallAnswered)
         worker.signal(signal.SIGKILL)
         assert await worker.ended() == -signal.SIGKILL
         web.link.acknowledges = True
         async with WorkerProcess(tmp_path, web.url):
             await web.link.until(lambda: len(of(web.link, WorkerStarted)) == 2)
         kinds = [type(record.event) for record in web.link.records]
-        assert kinds.index(CallAnswered) < len(kinds) - 1
+        assert CallAnswered in kinds
         assert kinds[-1] is WorkerStarted
         assert len({hello.stream for hello in web.link.hellos}) == 1
 

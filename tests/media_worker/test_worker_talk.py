@@ -198,10 +198,10 @@ async def test_caller_is_transferred_by_refer_and_the_outcome_recorded(tmp_path)
     ):
         call = await phone.call(worker.uri("100"))
         await call.answered()
-        asked = await phone.event("transfer_requested", call=call.number, seconds=20)
+        asked = await phone.event("transfer_requested", call=call.number, seconds=60)
         assert asked["target"].startswith(f"sip:sales@127.0.0.1:{sales.ports['udp']}")
         await sales.incoming()
-        assert (await call.ended(seconds=20))[0] == 200
+        assert (await call.ended(seconds=60))[0] == 200
         assert (await call.heard()).speech_ms >= 900  # the announcement first
         _, events = await ended_call(web.link)
         assert (events[-1].cause, events[-1].detail) == (
