@@ -23,7 +23,6 @@ from bench.results import Machine, Results
 from bench.scenarios import Bench
 from bench.speech import load_speech
 
-EVERYTHING: Final = ("steps", "variants")
 CORE_CALLS: Final = 200
 """Calls that one core is to carry."""
 
@@ -40,7 +39,7 @@ def main() -> int:
     try:
         with benchmark(options.keep) as (bench, priority):
             results = Results(machine=Machine.here(build.full, priority))
-            for name in EVERYTHING if options.scenario == "all" else (options.scenario,):
+            for name in tuple(RUN) if options.scenario == "all" else (options.scenario,):
                 say(f"\n== {name}")
                 RUN[name](bench, options, results)
                 report.keep(results)
@@ -59,6 +58,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--calls", type=_numbers, default=None, help="e.g. 10,50,100")
     parser.add_argument("--seconds", type=float, default=None, help="of one measured window")
     parser.add_argument("--runs", type=int, default=5, help="of each step; medians are shown")
+    parser.add_argument("--rate", type=float, default=10, help="calls a second of the soak")
     parser.add_argument("--docs", action="store_true", help="write docs/benchmark.md as well")
     parser.add_argument("--keep", action="store_true", help="keep the data folder and its logs")
     return parser.parse_args()
@@ -106,15 +106,48 @@ def variants(bench: Bench, options: argparse.Namespace, results: Results) -> Non
     results.variants = bench.variants(calls, options.seconds or 20, options.runs)
 
 
+def turns(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = (options.calls or [CORE_CALLS])[-1]
+    results.turns, results.answers = bench.turns(calls, options.seconds or 24, options.runs)
+
+
 def steady(bench: Bench, options: argparse.Namespace, results: Results) -> None:
     calls = (options.calls or [CORE_CALLS])[-1]
     results.steady = bench.steady(calls, options.seconds or 600)
 
 
+def overload(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    capacity = (options.calls or [CORE_CALLS])[-1]
+    results.overload = [bench.overload(capacity, options.seconds or 30)]
+
+
+def ramp(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    results.ramp = bench.ramp()
+
+
+def soak(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = (options.calls or [10_000])[-1]
+    results.soak = bench.soak(calls, options.rate)
+
+
+def greeting(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    results.greeting = bench.greeting((options.calls or [30])[-1])
+
+
+def barge_in(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    results.barge_in = bench.barge_in((options.calls or [30])[-1])
+
+
 RUN: Final[dict[str, Callable[[Bench, argparse.Namespace, Results], None]]] = {
     "steps": steps,
     "variants": variants,
+    "turns": turns,
+    "greeting": greeting,
+    "barge-in": barge_in,
+    "overload": overload,
+    "ramp": ramp,
     "steady": steady,
+    "soak": soak,
 }
 
 if __name__ == "__main__":

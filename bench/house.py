@@ -44,6 +44,7 @@ class House:
             "PBXAI_SANDBOX_PORT": str(free_port()),
             "PBXAI_SIP_PORT": str(self.sip_port),
             "PBXAI_RTP_PORT": str(RTP_PORT),
+            "PBXAI_METRICS_PORT": "0",
             "DJANGO_SETTINGS_MODULE": "pbxai.settings",
         }
         self._stack: Any = None

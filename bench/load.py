@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from media_worker.audio import g711
 DIAL_RATE: Final = 20.0
 """Calls a second while a step fills up."""
 SETTLE_SECONDS: Final = 4.0
+CATCH_UP_SECONDS: Final = 0.5
 TRACKED_CALLS: Final = 40
 """Delays are measured on so many calls; everything else on all."""
 QUIET_HOST_PERCENT: Final = 5.0
@@ -85,12 +87,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Window:
     """What was written down while the step was measured."""
 
+    orders: Orders
     heard: Heard
     account: Account
     cpu: CpuUse
     pacing: Pacing
     memory_kb: int
     """Grown since before the calls."""
+
+
+Ways = tuple[Way, Way | None, float]
+"""Caller to provider, provider to caller (where it echoes), and the length of a chunk in ms."""
 
 
 class Rig:
@@ -101,39 +108,54 @@ class Rig:
         self.speech = speech
         self.cores = cores
 
-    def step(self, target: Target, calls: int, seconds: float) -> Row:
-        """Start the target, load it, measure, stop it."""
+    def step(
+        self, target: Target, calls: int, seconds: float, orders: Orders | None = None
+    ) -> tuple[Row, list[float]]:
+        """Start the target, load it, measure, stop it.
+
+        The second part: how long the caller waited for each answer of the provider, in seconds;
+        there are none while it only echoes.
+        """
+        orders = orders or Orders()
         pid = target.start()
         callers = Callers(target.server, self.speech, at_once=calls + 2, known_calls=calls + 2)
         try:
-            self.provider.obey(Orders())
+            self.provider.obey(orders)
             warm_up(callers, target)
             before_kb = memory_kb(pid)
             dialogs = fill(callers, target, calls)
             callers.run(SETTLE_SECONDS)
-            window = self.watch(callers, pid, before_kb, seconds, dialogs)
-            row = self._row(target, callers, dialogs, window)
+            window = self.watch(callers, pid, before_kb, seconds, dialogs, orders)
+            row = self.row(target, callers, dialogs, window)
+            waits = answer_waits(window, dialogs)
             empty(callers)
         finally:
             callers.close()
             target.stop()
-        return row
+        return row, waits
 
     def watch(
-        self, callers: Callers, pid: int, before_kb: int, seconds: float, dialogs: list[Dialog]
+        self,
+        callers: Callers,
+        pid: int,
+        before_kb: int,
+        seconds: float,
+        dialogs: list[Dialog],
+        orders: Orders,
     ) -> Window:
         tracked = spread([dialog.call for dialog in dialogs if dialog.is_up], TRACKED_CALLS)
         places = frozenset(place_of(callers.dialogs[call].number) for call in tracked)
-        self.provider.obey(Orders(tracked=places))
+        self.provider.obey(replace(orders, tracked=places))
         self.provider.read()
+        callers.run(CATCH_UP_SECONDS)  # talking to the provider may have taken a moment
         heard = callers.record(tracked)
         pacing, cpu = PacingMeter(callers), CpuMeter(pid, self.cores.worker)
         callers.run(seconds)
         window = (cpu.read(), pacing.read(), memory_kb(pid) - before_kb)
         callers.stop_recording()
-        return Window(heard, self.provider.read(), *window)
+        return Window(orders, heard, self.provider.read(), *window)
 
-    def _row(self, target: Target, callers: Callers, dialogs: list[Dialog], window: Window) -> Row:
+    def row(self, target: Target, callers: Callers, dialogs: list[Dialog], window: Window) -> Row:
         ways = [
             found
             for call in np.flatnonzero(window.heard.tracked)
@@ -141,9 +163,7 @@ class Rig:
         ]
         return row_of(target, callers, dialogs, window, ways)
 
-    def _ways(
-        self, target: Target, callers: Callers, call: int, window: Window
-    ) -> tuple[Way, Way, float] | None:
+    def _ways(self, target: Target, callers: Callers, call: int, window: Window) -> Ways | None:
         chunks = window.account.chunks.get(place_of(callers.dialogs[call].number))
         sequence, at, payload = window.heard.packets_of(call)
         if not chunks or not len(sequence):
@@ -154,7 +174,10 @@ class Rig:
         pcm = np.frombuffer(g711.decode_mu_law(payload[order].tobytes()), np.int16)
         packets = measure.stream(list(pcm.reshape(len(order), -1)), at[order])
         chunk_ms = float(np.median(np.diff(received.begins))) / RATE * 1000
-        return measure.upward(sent, received), measure.downward(received, packets), chunk_ms
+        up = measure.upward(sent, received)
+        if window.orders.mode != "echo":
+            return up, None, chunk_ms
+        return up, measure.downward(received, packets), chunk_ms
 
 
 # --- steps of a step -----------------------------------------------------------------------------
@@ -234,6 +257,24 @@ def _pcm(data: bytes) -> NDArray[np.int16]:
     return np.frombuffer(data, np.int16)
 
 
+def answer_waits(window: Window, dialogs: list[Dialog]) -> list[float]:
+    """From the sending of each answer's first audio to the first packet with sound of it."""
+    heard = window.heard
+    call, at = heard.call[: heard.count], heard.at[: heard.count]
+    loud = ~heard.quiet[: heard.count]
+    waits: list[float] = []
+    for dialog in dialogs:
+        firsts = window.account.first_deltas.get(place_of(dialog.number), [])
+        own = np.sort(at[loud & (call == dialog.call)])
+        places = np.searchsorted(own, firsts)
+        waits += [
+            float(own[place]) - first
+            for place, first in zip(places, firsts, strict=True)
+            if place < len(own)
+        ]
+    return waits
+
+
 # --- records to a row ----------------------------------------------------------------------------
 
 
@@ -242,7 +283,7 @@ def row_of(
     callers: Callers,
     dialogs: list[Dialog],
     window: Window,
-    ways: list[tuple[Way, Way, float]],
+    ways: list[Ways],
 ) -> Row:
     answered = [dialog for dialog in dialogs if dialog.status == 200]
     flows = measure.flows(window.heard)
@@ -251,7 +292,7 @@ def row_of(
     calls = max(1, len(answered))
     first_audio = callers.rtp.first_loud[[dialog.call for dialog in answered]]
     waits = first_audio - np.array([dialog.final_at for dialog in answered])
-    ups, downs = [way for way, _, _ in ways], [way for _, way, _ in ways]
+    ups, downs = [way for way, _, _ in ways], [way for _, way, _ in ways if way is not None]
     return Row(
         target=target.name,
         calls=len(dialogs),
@@ -305,9 +346,11 @@ def _lost(ways: list[Way], seconds: float) -> float:
 
 def _doubts(dialogs: list[Dialog], answered: list[Dialog], window: Window) -> list[str]:
     """Why this row is not to be trusted."""
-    doubts = []
+    doubts: list[str] = []
     if len(answered) < len(dialogs):
-        doubts.append(f"{len(dialogs) - len(answered)} calls were not answered")
+        others: Counter[int | str] = Counter(dialog.status or "no answer" for dialog in dialogs)
+        del others[200]
+        doubts.append(f"not answered: {', '.join(f'{n} x {what}' for what, n in others.items())}")
     ended = sum(1 for dialog in answered if dialog.by_peer)
     if ended:
         doubts.append(f"{ended} calls were ended by the worker")

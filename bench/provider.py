@@ -3,8 +3,8 @@
 `echo`: what it is sent comes back at once as the audio of one endless response, without being
 decoded, so that both directions carry audio all the time and every delay can be measured.
 `answers`: it takes turns as a real provider does: the caller's speech is announced, and an answer
-follows in a burst, faster than real time. `speaker`: it says one long answer when it is asked to
-speak (`response.create`), and nothing else.
+follows in a burst, faster than real time. `speaker`: it answers when it is asked to
+(`response.create`), and else says nothing. `monologue`: it begins to speak as soon as it is open.
 
 It runs in a process of its own (`Provider`), is told what to do over a pipe, and gives back what it
 has written down: when each chunk of audio came (CLOCK_MONOTONIC) and the chunk.
@@ -117,7 +117,7 @@ class _Session(WSListener):
                 self._on_audio(event["audio"].encode())
             case "session.update":
                 self._on_update(event["session"])
-            case "response.create" if self._provider.orders.mode != "echo":
+            case "response.create" if self._provider.orders.mode in ("speaker", "answers"):
                 self._answer()
 
     def _on_audio(self, encoded: bytes) -> None:
@@ -147,6 +147,8 @@ class _Session(WSListener):
         if mode == "echo":
             self._begin_response()
             self.echoes = True
+        elif mode == "monologue":
+            self._answer()
         elif mode == "answers":
             first = TURN_SECONDS * (0.1 + 0.9 * (self.call * 0.618 % 1))  # spread over all calls
             self._later(first, self._take_turn)

@@ -94,6 +94,8 @@ class Results(msgspec.Struct, kw_only=True):
     machine: Machine
     steps: list[Row] = []
     variants: list[Row] = []
+    turns: list[Row] = []
+    answers: list[Promptness] = []
     steady: list[Row] = []
     overload: list[Overload] = []
     ramp: list[RampStep] = []

@@ -158,6 +158,10 @@ class RtpPort:
         """Go on with another frame of the speech from this call's next packet on."""
         self._frame[self._row_of[call]] = frame
 
+    def next_packet(self, call: int) -> int:
+        """Number of the packet that this call sends next; its first is 0."""
+        return max(0, -(-(len(self.ticks) - int(self.first_tick[call])) // SLOTS))
+
     # --- time ------------------------------------------------------------------------------------
 
     def start(self) -> None:

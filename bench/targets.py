@@ -7,7 +7,6 @@ import subprocess
 import sys
 from typing import Any, Final, Protocol
 
-from bench.floor import CHUNK_MS as FLOOR_CHUNK_MS
 from bench.host import Cores
 from bench.house import NUMBERS_A_TENANT, ROOT, STOP_SECONDS, House, HouseError
 from bench.provider import Provider
@@ -62,7 +61,6 @@ class Floor:
     """`bench.floor` with this WebSocket client."""
 
     audio_format = "pcmu"
-    chunk_ms = FLOOR_CHUNK_MS
 
     def __init__(self, provider: Provider, cores: Cores, client: str = "websockets") -> None:
         self.name = "floor" if client == "websockets" else f"floor ({client})"
