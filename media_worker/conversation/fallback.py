@@ -7,8 +7,9 @@ from typing import Final
 from media_worker.contract import ProblemKind
 from media_worker.realtime.session import SessionError
 
-SILENT_SECONDS: Final = 8.0
-"""From the moment the agent should speak; longer silence on the line is a failure."""
+SILENT_SECONDS: Final = 12.0
+"""From the moment the agent should speak; longer silence on the line is a failure. Real providers
+were seen to take 7 s to their first audio."""
 RETRY_SECONDS: Final = 1.0
 """Before an answer that failed is asked for again, and before a session is opened again."""
 REPLACE_AGAIN_SECONDS: Final = 60.0
