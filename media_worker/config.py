@@ -11,6 +11,8 @@ Each variable `X` may also come as `X_FILE`, a file that holds the value.
     PBXAI_RTP_PORT         first port of the RTP range, default 20000
     PBXAI_MAX_CALLS        calls at once that are wanted, default 512; the build may take fewer
     PBXAI_DRAIN_SECONDS    how long calls may go on after SIGTERM, default 30
+    PBXAI_METRICS_PORT     /metrics for Prometheus, default 0: off
+    PBXAI_METRICS_ADDRESS  where that listens, default 127.0.0.1
     PBXAI_DEBUG            log lines for people, and more of them
 """
 
@@ -43,6 +45,9 @@ class WorkerConfig:
     rtp_port: int = 20000
     max_calls: int = 512
     drain_seconds: int = 30
+    metrics_address: str = "127.0.0.1"
+    metrics_port: int = 0
+    """0: no metrics are served."""
     debug: bool = False
 
     @property
@@ -75,6 +80,8 @@ def read_config(environment: Mapping[str, str]) -> WorkerConfig:
         rtp_port=env.integer("PBXAI_RTP_PORT", 20000, low=1024, high=65000),
         max_calls=env.integer("PBXAI_MAX_CALLS", 512, low=1, high=10_000),
         drain_seconds=env.integer("PBXAI_DRAIN_SECONDS", 30, low=0, high=MAX_DRAIN_SECONDS),
+        metrics_address=env.text("PBXAI_METRICS_ADDRESS", "127.0.0.1"),
+        metrics_port=env.integer("PBXAI_METRICS_PORT", 0, low=0, high=65535),
         debug=env.flag("PBXAI_DEBUG"),
     )
 

@@ -35,9 +35,9 @@ class MetricsServer:
         """Raises MetricsError."""
         try:
             self._server = _Server((address, port), _Handler)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise MetricsError(
-                f"Cannot serve metrics on TCP port {port} of {address}: {error}."
+                f"Cannot serve metrics on TCP port {port} of {address}: {error.strerror or error}."
                 " Choose another port with PBXAI_METRICS_PORT; 0 switches it off."
             ) from None
         self._server.set_app(_only_metrics(make_wsgi_app(registry)))

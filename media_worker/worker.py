@@ -14,18 +14,19 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import monotonic
 from typing import Final
 
 import msgspec
 import structlog
 
+from media_worker.audio.neural import NeuralError, NeuralVad
 from media_worker.config import WorkerConfig
 from media_worker.contract import (
     RETRY_AFTER_SECONDS,
     SIP_STATUS,
     AdmissionRequest,
     AnyEvent,
+    CallAnswered,
     CallEnded,
     CallPlan,
     EndCause,
@@ -39,12 +40,18 @@ from media_worker.contract import (
 from media_worker.control.admission import Admission, AdmissionError
 from media_worker.control.link import Link
 from media_worker.control.outbox import Outbox, OutboxError
+from media_worker.control.prompts import Prompts
 from media_worker.conversation.conversation import Conversation
 from media_worker.conversation.ticker import Ticker
 from media_worker.host import HostError, only_one, raise_file_limit
+from media_worker.invites import Allowance, request_of
+from media_worker.metrics import Metrics, WorkerStatus
+from media_worker.metrics_server import MetricsError, MetricsServer
 from media_worker.realtime.check import check_account
 from media_worker.realtime.dialects import new_session
 from media_worker.realtime.session import RealtimeSession
+from media_worker.recording.recorder import Recording
+from media_worker.recording.recordings import Recordings
 from media_worker.sip.certificate import ensure_certificate
 from media_worker.sip.config import SipConfig, SipError
 from media_worker.sip.endpoint import IncomingCall, Invite, SipEndpoint
@@ -55,13 +62,12 @@ log = structlog.get_logger(__name__)
 VERSION: Final = "0.1.0"
 GOODBYE_SECONDS: Final = 8.0
 """For calls that were told to end: BYE, last words of the record."""
+PROMPT_SECONDS: Final = 0.3
+"""A caller hears ringing while a prompt is fetched; what is not here by then is said live."""
 FLUSH_SECONDS: Final = 5.0
 """For the web side to acknowledge the last events; what it does not is sent at the next start."""
 TURNED_AWAY_A_MINUTE: Final = 60
 """Calls beyond the capacity that are put on record; a flood of them is only counted."""
-LONGEST_FACT: Final = 255
-"""Characters of what an INVITE says that are passed on."""
-PRIVATE_HEADERS: Final = frozenset({"authorization", "proxy-authorization"})
 
 CONTINUED: Final = (
     "\n\nThis telephone call is already under way and your connection to it was renewed: do not"
@@ -87,9 +93,14 @@ class Worker:
         self._stop_asked = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._warm: set[Greeting] = set()
-        self._turned_away = _Allowance(TURNED_AWAY_A_MINUTE)
+        self._turned_away = Allowance(TURNED_AWAY_A_MINUTE)
+        self._metrics = Metrics(version=VERSION)
+        self._metrics_server: MetricsServer | None = None
+        self._neural: NeuralVad | None = None
         self._outbox: Outbox
+        self._recordings: Recordings
         self._admission: Admission
+        self._prompts: Prompts
         self._link: Link
         self._endpoint: SipEndpoint
 
@@ -121,12 +132,18 @@ class Worker:
     async def _start(self) -> None:
         config = self._config
         raise_file_limit()
+        self._serve_metrics()
         try:
             self._outbox = Outbox(config.folder / "outbox.sqlite3")
         except (OutboxError, OSError) as error:
             raise WorkerError(f"No outbox in {config.folder}: {error}") from None
+        try:
+            self._recordings = Recordings(config, self._emit)
+        except OSError as error:
+            raise WorkerError(f"No folder for recordings: {error}") from None
         self._emit("", WorkerStarted(boot_id=self._boot_id))
         self._admission = Admission(config.web_url, config.worker_token, self._outbox)
+        self._prompts = Prompts(config.web_url, config.worker_token, config.folder / "prompts")
         self._link = Link(
             config.web_url,
             config.worker_token,
@@ -136,13 +153,18 @@ class Worker:
             on_hang_up=self._hang_up,
             on_check=self._check,
         )
-        self._endpoint = SipEndpoint(self._sip_config(), self._on_invite, self._on_turned_away)
+        sip_config = self._sip_config()
+        await self._load_neural_vad(sip_config.clock_rate)
+        self._endpoint = SipEndpoint(sip_config, self._on_invite, self._on_turned_away)
+        self._clock.on_lag = self._metrics.ticked
         self._clock.start()
         try:
             await self._endpoint.start()
         except SipError as error:
+            await self._recordings.close()
             await self._outbox.close()
             raise WorkerError(str(error)) from None
+        self._metrics.watch(self._status, sip_build=self._endpoint.build)
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look at it
         log.info(
@@ -151,6 +173,15 @@ class Worker:
             capacity=self._endpoint.capacity,
             sip_build=self._endpoint.build,
         )
+
+    async def _load_neural_vad(self, clock_rate: int) -> None:
+        """Now, in a thread: it takes some 200 ms, which no call shall feel."""
+        try:
+            self._neural = await asyncio.to_thread(NeuralVad, clock_rate)
+        except NeuralError as error:
+            log.error("worker.no_neural_vad", used_instead="webrtc", error=str(error))
+        else:
+            self._clock.between(self._neural.run)
 
     def _sip_config(self) -> SipConfig:
         config = self._config
@@ -169,6 +200,15 @@ class Worker:
         except (OSError, SipError) as error:
             raise WorkerError(f"The SIP side cannot be set up: {error}") from None
 
+    def _serve_metrics(self) -> None:
+        address, port = self._config.metrics_address, self._config.metrics_port
+        if not port:
+            return
+        try:
+            self._metrics_server = MetricsServer(self._metrics.registry, address, port)
+        except MetricsError as error:
+            raise WorkerError(str(error)) from None
+
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -183,21 +223,25 @@ class Worker:
 
     def _on_turned_away(self, invite: Invite | None) -> None:
         """A call beyond the capacity; the endpoint has answered it 503 already."""
+        self._metrics.refused(RefusalReason.WORKER_FULL)
         if invite is None or not self._turned_away.take():
             log.warning("worker.turned_away", recorded=False)
             return
-        self._admission.refuse(_request(invite), RefusalReason.WORKER_FULL)
+        self._admission.refuse(request_of(invite), RefusalReason.WORKER_FULL)
 
     async def _take(self, call: IncomingCall) -> None:
-        request = _request(call)
+        request = request_of(call)
+        rang_at = self._clock.now()
         structlog.contextvars.bind_contextvars(call=request.call_key)
         self._taken += 1
         try:
             verdict = await self._admit(request)
             if isinstance(verdict, Refusal):
+                self._metrics.refused(verdict.reason)
                 await self._refuse(call, verdict)
             else:
-                await self._converse(call, verdict)
+                self._metrics.admitted()
+                await self._converse(call, verdict, rang_at)
         except Exception:
             log.exception("worker.call_failed")
             with suppress(Exception):
@@ -217,16 +261,26 @@ class Worker:
         log.info("call.refused", reason=refusal.reason, status=status)
         await call.refuse(status, RETRY_AFTER_SECONDS if status == 503 else None)
 
-    async def _converse(self, call: IncomingCall, plan: CallPlan) -> None:
+    async def _converse(self, call: IncomingCall, plan: CallPlan, rang_at: float) -> None:
         self._prewarm(plan.apology, call.leg.clock_rate)
         is_ended = False
+        recording: Recording | None = None
 
         def emit(event: AnyEvent) -> None:
             nonlocal is_ended
             is_ended = is_ended or isinstance(event, CallEnded)
+            if isinstance(event, CallAnswered):
+                self._metrics.set_up(self._clock.now() - rang_at)
+            if recording is not None and isinstance(event, CallAnswered):
+                recording.answered(self._clock.now())
             self._emit(plan.call_id, event)
 
         try:
+            rate = call.leg.clock_rate
+            prompts = await self._prompts.within(PROMPT_SECONDS, plan.prompts, rate)
+            if plan.settings.record:
+                recording = self._recordings.begin(plan.call_id, call.leg.clock_rate)
+                await call.leg.record(recording.tap)
             conversation = Conversation(
                 plan=plan,
                 leg=call.leg,
@@ -234,18 +288,25 @@ class Worker:
                 apology=self._speaker(plan.apology, call.leg.clock_rate),
                 emit=emit,
                 clock=self._clock,
+                prompts=prompts,
+                neural=self._neural,
             )
             self._calls[plan.call_id] = conversation
+            self._metrics.call_began(plan.call_id, conversation.counts)
             self._link.beat()
             cause = await conversation.run()
             log.info("call.ended", cause=cause)
         finally:
+            if recording is not None:
+                recording.end()
             self._calls.pop(plan.call_id, None)
+            self._metrics.call_over(plan.call_id)
             self._link.beat()
             if not is_ended:
                 self._emit(plan.call_id, CallEnded(cause=EndCause.INTERNAL_ERROR))
 
     def _emit(self, call_id: str, event: AnyEvent) -> None:
+        self._metrics.note(call_id, event)
         try:
             self._outbox.append(call_id, event)
         except OutboxError as error:
@@ -292,6 +353,17 @@ class Worker:
             active_calls=len(self._calls),
             draining=self._draining,
             outbox_depth=self._outbox.depth,
+        )
+
+    def _status(self) -> WorkerStatus:
+        return WorkerStatus(
+            calls=len(self._calls),
+            capacity=self._endpoint.capacity,
+            draining=self._draining,
+            connected=self._link.connected.is_set(),
+            outbox_depth=self._outbox.depth,
+            outbox_oldest_at=self._outbox.oldest_at,
+            late_ticks=self._clock.late_ticks,
         )
 
     def _hang_up(self, call_id: str) -> bool:
@@ -346,12 +418,16 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._endpoint.stop()
+        await self._recordings.close()
         await self._hand_over_events()
         linking.cancel()
         await asyncio.gather(linking, return_exceptions=True)
         self._clock.stop()
         await self._admission.close()
+        await self._prompts.close()
         await self._outbox.close()
+        if self._metrics_server is not None:
+            await asyncio.to_thread(self._metrics_server.close)
         log.info("worker.stopped", events_kept=self._outbox.depth)
 
     async def _hand_over_events(self) -> None:
@@ -360,40 +436,6 @@ class Worker:
         if self._link.connected.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._outbox.emptied(), FLUSH_SECONDS)
-
-
-class _Allowance:
-    """So many a minute, no more."""
-
-    def __init__(self, a_minute: int) -> None:
-        self._a_minute = a_minute
-        self._since = monotonic()
-        self._used = 0
-
-    def take(self) -> bool:
-        now = monotonic()
-        if now - self._since >= 60:
-            self._since, self._used = now, 0
-        self._used += 1
-        return self._used <= self._a_minute
-
-
-def _request(invite: Invite) -> AdmissionRequest:
-    """What the INVITE says, bounded, without what is nobody's business."""
-    headers = {
-        name[:LONGEST_FACT]: value[:LONGEST_FACT]
-        for name, value in invite.headers.items()
-        if name.lower() not in PRIVATE_HEADERS
-    }
-    return AdmissionRequest(
-        call_key=str(uuid.uuid4()),
-        called=invite.called[:LONGEST_FACT],
-        calling=invite.calling[:LONGEST_FACT],
-        calling_name=invite.calling_name[:LONGEST_FACT],
-        sip_call_id=invite.sip_call_id[:LONGEST_FACT],
-        source=invite.source,
-        headers=headers,
-    )
 
 
 def _session_maker(plan: CallPlan) -> Callable[[str], RealtimeSession]:

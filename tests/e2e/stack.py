@@ -32,6 +32,7 @@ class RunningStack:
             "PBXAI_HTTP_PORT": str(free_port()),
             "PBXAI_SANDBOX_PORT": str(free_port()),
             "PBXAI_SIP_PORT": str(free_sip_port()),
+            "PBXAI_METRICS_PORT": str(free_port()),
             # Out of the kernel's ephemeral ports (32768 and up) and of a neighbour's run.
             "PBXAI_RTP_PORT": str(20000 + (os.getpid() % 100) * 100),
         }

@@ -85,6 +85,7 @@ def test_taken_ports_are_named_with_their_variable(stack: RunningStack, tmp_path
         ("PBXAI_SIP_ADDRESS", "192.0.2.1", "cannot listen on 192.0.2.1 (SIP over UDP)"),
         ("PBXAI_DATA", "/proc/pbxai", "PBXAI_DATA: cannot make the folder /proc/pbxai"),
         ("PBXAI_RTP_PORT", "abc", "PBXAI_RTP_PORT must be a whole number, not 'abc'."),
+        ("PBXAI_METRICS_PORT", "70000", "PBXAI_METRICS_PORT must be between 0 and 65535"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(

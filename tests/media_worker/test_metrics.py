@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,6 +25,7 @@ from media_worker.contract import (
 from media_worker.metrics import Metrics, WorkerStatus
 from media_worker.metrics_server import MetricsError, MetricsServer
 
+ROOT = Path(__file__).resolve().parents[2]
 STATUS = WorkerStatus(
     calls=3, capacity=4, draining=False, connected=True, outbox_depth=7,
     outbox_oldest_at=None, late_ticks=5,
@@ -223,3 +226,15 @@ async def test_client_that_goes_away_does_no_harm(server):
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         writer.transport.abort()
     assert (await get(server.url)).status_code == 200
+
+
+# --- what is written about them ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["docs/operate.md", "deploy/prometheus/alerts.yml"])
+def test_documents_and_alerts_name_only_what_is_there(metrics, path):
+    known = {sample.name for family in metrics.registry.collect() for sample in family.samples}
+    known |= {family.name for family in metrics.registry.collect()}
+    named = set(re.findall(r"pbxai_[a-z_]+", (ROOT / path).read_text()))
+    assert named
+    assert named <= known

@@ -20,9 +20,13 @@ from pbxai import env
 from pbxai.stack import Port, Program, Stack, StackError, answers, only_one, refuse_taken_ports
 from tenants.models import User, Worker
 
+JOBS_AT_ONCE = 4
 DRAIN_SECONDS = 3
 """At Ctrl-C a developer waits for no long call; PBXAI_DRAIN_SECONDS says otherwise."""
 SANDBOX_ADDRESS = "127.0.0.1"
+METRICS_ADDRESS = "127.0.0.1"
+METRICS_PORT = 9464
+"""Where the worker's numbers for Prometheus are; PBXAI_METRICS_PORT says otherwise, 0 is off."""
 
 
 class Command(BaseCommand):
@@ -44,7 +48,7 @@ class Command(BaseCommand):
         # The terminal was closed; nohup means to go on then.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             stop_at(signal.SIGHUP)
-        refuse_taken_ports([*web_ports(), *sip_ports()])
+        refuse_taken_ports([*web_ports(), *sip_ports(), *metrics_ports()])
         call_command("migrate", verbosity=0, interactive=False)
         call_command("seed_demo", verbosity=0)
         stack = Stack(folder=data, programs=programs(), environment=environment(data))
@@ -68,6 +72,8 @@ class Command(BaseCommand):
             f"Call     sip:{known['number']}@{phone}  (UDP or TCP; "
             f"TLS: sip:{known['number']}@{tls};transport=tls)"
         )
+        if Worker.objects.get(name="local").is_on_wheel:
+            self.stdout.write("The worker takes 4 calls at once; make pjsua2 builds one for 512.")
         self.stdout.write("Ctrl-C stops all of it.")
         self.stdout.flush()
 
@@ -116,13 +122,31 @@ def sip_ports() -> list[Port]:
     ]
 
 
+def metrics_port() -> int:
+    return env.integer("PBXAI_METRICS_PORT", METRICS_PORT, low=0, high=65535)
+
+
+def metrics_ports() -> list[Port]:
+    if not metrics_port():
+        return []
+    return [
+        Port(
+            address=env.text("PBXAI_METRICS_ADDRESS", METRICS_ADDRESS),
+            number=metrics_port(),
+            kind=socket.SOCK_STREAM,
+            purpose="metrics",
+            variable="PBXAI_METRICS_PORT",
+        )
+    ]
+
+
 def programs() -> list[Program]:
     """Web first: the worker pulls from it; the sandbox before the worker that speaks to it."""
     python = sys.executable
     web = f"http://{settings.HTTP_ADDRESS}:{settings.HTTP_PORT}"
     sandbox = f"http://{SANDBOX_ADDRESS}:{settings.SANDBOX_PORT}"
     daphne = (python, "-m", "daphne", "-b", settings.HTTP_ADDRESS, "-p", str(settings.HTTP_PORT))
-    celery = (python, "-m", "celery", "-A", "pbxai", "worker", "--beat", "--pool", "solo")
+    celery = (python, "-m", "celery", "-A", "pbxai", "worker", "--beat", "--pool", "threads")
     started = timezone.now()
     drain = env.integer("PBXAI_DRAIN_SECONDS", DRAIN_SECONDS, low=0, high=24 * 3600)
     return [
@@ -133,7 +157,7 @@ def programs() -> list[Program]:
         ),
         Program(
             name="jobs",
-            command=(*celery, "--loglevel", "INFO"),
+            command=(*celery, "--concurrency", str(JOBS_AT_ONCE), "--loglevel", "INFO"),
             is_ready=lambda: _is_newer(settings.DATA_DIR / "celery" / "ready", started),
         ),
         Program(
@@ -160,11 +184,15 @@ def environment(data: Path) -> dict[str, str]:
         "PBXAI_WEB_URL": f"http://{settings.HTTP_ADDRESS}:{settings.HTTP_PORT}",
         "PBXAI_WORKER_TOKEN_FILE": str(data / "keys" / "worker.token"),
         "PBXAI_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "PBXAI_METRICS_PORT": str(METRICS_PORT),
         "PYTHONUNBUFFERED": "1",
     }
-    return {name: value for name, value in told.items() if name not in os.environ} | {
-        "PBXAI_DATA": str(data.resolve())
+    unsaid = {
+        name: value
+        for name, value in told.items()
+        if name not in os.environ and f"{name}_FILE" not in os.environ
     }
+    return unsaid | {"PBXAI_DATA": str(data.resolve())}
 
 
 def _is_newer(path: Path, moment: datetime) -> bool:
