@@ -1,4 +1,7 @@
-"""The jobs process: `celery -A pbxai worker --beat --pool solo`."""
+"""The jobs process: `celery -A pbxai worker --beat --pool threads --concurrency 4`.
+
+Threads, so that a provider that takes its time does not hold up the watch over the workers.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
 
 from media_worker.contract import MAX_FRAME_BYTES
-from pbxai import env, keyfiles, logs
+from pbxai import env, keyfiles, logs, storage
 from pbxai.crypto import KeyRingSource
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -149,7 +149,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("PBXAI_STATIC_ROOT", str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": storage.file_storage(DATA_DIR),
     "staticfiles": {
         "BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -203,6 +203,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
+        "media-src": [SELF],
         "manifest-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
@@ -249,6 +250,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         # A backlog from a time without jobs would only repeat what the newest one does.
         "options": {"expires": 5.0},
+    },
+    "render-due-prompts": {
+        "task": "tenants.tasks.prompts.render_due_prompts",
+        "schedule": 3.0,
+        "options": {"expires": 3.0},
+    },
+    "tidy-prompts": {
+        "task": "tenants.tasks.prompts.tidy_prompts",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
     },
 }
 if REDIS_URL:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from media_worker.contract import ADMISSION_PATH, CHECK_PATH
-from tenants.api import worker
+from media_worker.contract import ADMISSION_PATH, CHECK_PATH, PROMPT_PATH, RECORDING_PATH
+from tenants.api import prompts, worker
 
 urlpatterns = [
     path(ADMISSION_PATH.lstrip("/"), worker.admit_call, name="worker-admit-call"),
@@ -13,5 +13,15 @@ urlpatterns = [
         CHECK_PATH.replace("{check_id}", "<uuid:check_id>").lstrip("/"),
         worker.pull_check,
         name="worker-pull-check",
+    ),
+    path(
+        PROMPT_PATH.replace("{digest}", "<slug:digest>").lstrip("/"),
+        prompts.get_prompt,
+        name="worker-get-prompt",
+    ),
+    path(
+        RECORDING_PATH.replace("{call_id}", "<uuid:call_id>").lstrip("/"),
+        worker.put_recording,
+        name="worker-put-recording",
     ),
 ]

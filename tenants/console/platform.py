@@ -4,12 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from tenants.console.site import SETTINGS_FIELDSETS, SettingsPage, console
 from tenants.models import PlatformSettings, ProviderAccount
 from tenants.services.effective import platform_settings
+from tenants.tasks import prepare_prompts
 
 
 @admin.register(PlatformSettings, site=console)
@@ -33,6 +35,11 @@ class PlatformSettingsPage(SettingsPage):
         # Nothing is inherited here, so empty can mean empty.
         if isinstance(field, forms.CharField):
             field.empty_value = ""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        # Robust: without a broker the hourly job does it, and calls order what they miss.
+        transaction.on_commit(prepare_prompts.delay, robust=True)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -31,6 +31,7 @@ class Prompt(models.Model):
         verbose_name=_("provider account"),
     )
     voice = models.CharField(_("voice"), max_length=100)
+    speed = models.FloatField(_("speed"), default=1.0)
     language = models.CharField(_("language"), max_length=35)
     text = models.TextField(_("text"))
     text_digest = models.CharField(max_length=64, editable=False)
@@ -44,6 +45,7 @@ class Prompt(models.Model):
     """SHA-256 of the file, in hexadecimal; empty until there is one."""
     duration_ms = models.PositiveIntegerField(_("duration"), default=0)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    tried_at = models.DateTimeField(_("last tried"), null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     rendered_at = models.DateTimeField(_("rendered"), null=True)
     used_at = models.DateTimeField(_("last used"), null=True)
@@ -57,7 +59,7 @@ class Prompt(models.Model):
         ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "account", "voice", "language", "text_digest"],
+                fields=["tenant", "account", "voice", "speed", "language", "text_digest"],
                 name="prompt_rendered_once",
             ),
             models.CheckConstraint(

@@ -26,6 +26,7 @@ from tenants.portal.agents import publish_badge
 from tenants.portal.changes import changes
 from tenants.portal.forms import take_errors
 from tenants.portal.frame import page_url, render_page
+from tenants.portal.prompts import prompt_rows
 from tenants.services import publishing
 from tenants.services.effective import EffectiveSettings, effective_settings
 from tenants.services.publishing import DraftConflict
@@ -122,6 +123,7 @@ def _editor(
         "conflict": conflict,
         "conflict_changes": changes(stored, form.instance) if conflict else [],
         "numbers": stored.numbers.all(),
+        "prompts": prompt_rows(stored, request.tenant.slug),
     }
     status = 409 if conflict else 200
     return render_page(request, "portal/agent.html", context, here="agents", status=status)

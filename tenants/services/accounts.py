@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django_scopes import scope, scopes_disabled
 
 from media_worker import contract
-from tenants.models import ProviderAccount, Tenant, User, Worker
-from tenants.models.choices import CheckState
+from tenants.models import Prompt, ProviderAccount, Tenant, User, Worker
+from tenants.models.choices import CheckState, PromptState
 from tenants.models.validators import validate_secret
 from tenants.services import audit, live
 from tenants.services.effective import effective_settings
@@ -56,6 +56,10 @@ def save_account(
             user=user,
             url=account.url,
             new_key=bool(secret),
+        )
+        # What could not be spoken with the account as it was is tried again at once.
+        Prompt.all_tenants.filter(account=account, state=PromptState.FAILED).update(
+            state=PromptState.WAITING, attempts=0, tried_at=None, error=""
         )
     return account
 

@@ -22,7 +22,7 @@ from tenants.models import Agent, AgentRevision, Call, Number, Tenant, Worker
 from tenants.models.call import OPEN
 from tenants.models.choices import CallState
 from tenants.models.validators import normalise_number
-from tenants.services import live
+from tenants.services import live, prompts
 from tenants.services.accounts import provider_access
 from tenants.services.effective import (
     VALUE_NAMES,
@@ -273,6 +273,7 @@ def _plan(call: Call) -> contract.CallPlan | contract.Refusal:
         provider=provider_access(account),
         settings=contract_settings({name: used[name]["value"] for name in VALUE_NAMES}),
         tools=_tools(revision),
+        prompts=prompts.for_call(call),
     )
 
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django_scopes import scope
 
 from tenants.models import Number, User
-from tenants.services import audit
+from tenants.services import audit, prompts
 
 
 def save_number(*, number: Number, user: User | None) -> Number:
@@ -23,6 +23,7 @@ def save_number(*, number: Number, user: User | None) -> Number:
             agent=str(number.agent.public_id),
             is_active=number.is_active,
         )
+        prompts.prepare(number.agent)
     return number
 
 

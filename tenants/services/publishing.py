@@ -11,7 +11,7 @@ from django_scopes import scope
 
 from tenants.models import Agent, AgentRevision, User
 from tenants.models.settings import SETTING_NAMES
-from tenants.services import audit
+from tenants.services import audit, prompts
 from tenants.services.effective import effective_settings
 
 CONTENT: Final = (*SETTING_NAMES, "name", "hang_up_enabled", "transfer_targets")
@@ -94,6 +94,7 @@ def _publish(
     )
     revision.save()
     audit.record(action, agent, tenant=agent.tenant, user=user, revision=revision.number, note=note)
+    prompts.prepare(agent)
     return revision
 
 

@@ -8,7 +8,7 @@ from django_scopes import scope
 
 from tenants.models import TenantSettings, User
 from tenants.models.settings import SETTING_NAMES
-from tenants.services import audit
+from tenants.services import audit, prompts
 from tenants.services.effective import merge, platform_settings
 
 
@@ -30,4 +30,5 @@ def save_tenant_settings(*, row: TenantSettings, user: User | None) -> TenantSet
             user=user,
             set=[name for name in SETTING_NAMES if getattr(row, name) is not None],
         )
+        prompts.prepare_all(row.tenant)
     return row

@@ -19,6 +19,8 @@ class Page:
     get: str | None = VIEWER
     post: str | None = None
     takes: tuple[str, ...] = ()
+    is_html: bool = True
+    """Else it is sound."""
 
 
 PAGES: Final = (
@@ -27,7 +29,7 @@ PAGES: Final = (
     Page("calls"),
     Page("call", takes=("call_id",)),
     Page("call_hang_up", get=None, post=EDITOR, takes=("call_id",)),
-    Page("recording", takes=("call_id",)),
+    Page("recording", takes=("call_id",), is_html=False),
     Page("recording_delete", get=None, post=ADMIN, takes=("call_id",)),
     Page("agents"),
     Page("agent_new", get=EDITOR, post=EDITOR),
@@ -37,6 +39,7 @@ PAGES: Final = (
     Page("agent_revision", takes=("agent_id", "number")),
     Page("agent_roll_back", get=None, post=EDITOR, takes=("agent_id", "number")),
     Page("agent_take", get=None, post=EDITOR, takes=("agent_id", "number")),
+    Page("prompt", takes=("prompt_id",), is_html=False),
     Page("numbers"),
     Page("number_new", get=EDITOR, post=EDITOR),
     Page("number", post=EDITOR, takes=("number_id",)),

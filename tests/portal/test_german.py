@@ -80,7 +80,7 @@ def german(alice: User, browse: Callable[[User], Client]) -> Client:
     return browse(alice)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.get], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [p for p in PAGES if p.get and p.is_html], ids=lambda p: p.name)
 def test_every_page_speaks_german(
     page: Any, german: Client, call: Call, number: Number, account: ProviderAccount
 ) -> None:

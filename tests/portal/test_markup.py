@@ -67,7 +67,7 @@ def things(call: Call, number: Number, account: ProviderAccount) -> dict[str, An
     }
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.get], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [p for p in PAGES if p.get and p.is_html], ids=lambda p: p.name)
 def test_markup_of_every_page(
     page: Any, things: dict[str, Any], alice: User, browse: Callable[[User], Client]
 ) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
-from tenants.models import Call, Member, Number, ProviderAccount, Tenant, User
+from tenants.models import Call, Member, Number, Prompt, ProviderAccount, Tenant, User
+from tenants.models.choices import PromptState
 from tenants.portal import urls
 from tests.portal.addresses import PAGES, RANKS, Page, url_of
 
@@ -24,12 +26,16 @@ def things(
 ) -> dict[str, Any]:
     """Ids of what Acme owns, by the name of the URL's argument."""
     keep_recording(call)
+    prompt = Prompt(tenant=call.tenant, account=account, text="Hello.", digest="0" * 64)
+    prompt.state = PromptState.READY
+    prompt.file.save("", ContentFile(b"RIFF"))
     return {
         "call_id": call.public_id,
         "agent_id": call.agent.public_id,
         "number": 1,
         "number_id": number.public_id,
         "account_id": account.public_id,
+        "prompt_id": prompt.public_id,
     }
 
 

@@ -195,6 +195,6 @@ def test_jobs_close_the_calls_of_a_lost_worker(installation: Installation):
         "print(call.pk)",
     ).strip()
     query = f"SELECT end_cause FROM tenants_call WHERE id = {int(lost)} AND state = 'ended'"  # noqa: S608
-    jobs = ("celery", "-A", "pbxai", "worker", "--beat", "--pool", "solo", "--concurrency", "1")
+    jobs = ("celery", "-A", "pbxai", "worker", "--beat", "--pool", "threads")
     with installation.running(*jobs):
         assert until(lambda: installation.row(query), installation.log) == ("interrupted",)
