@@ -23,7 +23,7 @@ WINDOW_MS: Final = 32
 ENTER: Final = 0.5
 """Probability from which a window is speech, and (Silero's own margin) while speech goes on."""
 STAY: Final = ENTER - 0.15
-BATCH: Final = 64
+BATCH: Final = 128
 """Windows of one run: more saves nothing and holds onnxruntime's buffers larger."""
 QUIET_WINDOWS: Final = 16
 """So many windows of silence are still run, so that the model comes to rest; then it waits."""
