@@ -65,21 +65,17 @@ _FROM_A: Final[NDArray[np.int16]] = _decode_a(_ALL_OCTETS).astype("<i2")
 
 def encode_mu_law(pcm: bytes) -> bytes:
     """16-bit little-endian PCM (even length) to one mu-law octet a sample."""
-    octets: NDArray[np.uint8] = _TO_MU[np.frombuffer(pcm, dtype="<u2")]
-    return octets.tobytes()
+    return _TO_MU.take(np.frombuffer(pcm, dtype="<u2")).tobytes()
 
 
 def decode_mu_law(octets: bytes) -> bytes:
-    samples: NDArray[np.int16] = _FROM_MU[np.frombuffer(octets, dtype=np.uint8)]
-    return samples.tobytes()
+    return _FROM_MU.take(np.frombuffer(octets, dtype=np.uint8)).tobytes()
 
 
 def encode_a_law(pcm: bytes) -> bytes:
     """16-bit little-endian PCM (even length) to one A-law octet a sample."""
-    octets: NDArray[np.uint8] = _TO_A[np.frombuffer(pcm, dtype="<u2")]
-    return octets.tobytes()
+    return _TO_A.take(np.frombuffer(pcm, dtype="<u2")).tobytes()
 
 
 def decode_a_law(octets: bytes) -> bytes:
-    samples: NDArray[np.int16] = _FROM_A[np.frombuffer(octets, dtype=np.uint8)]
-    return samples.tobytes()
+    return _FROM_A.take(np.frombuffer(octets, dtype=np.uint8)).tobytes()

@@ -267,15 +267,17 @@ class Playout:
             self._debt += starved
 
     def _queue_whole(self, item: _Item, pcm: bytes) -> None:
-        if not self._debt:
+        # a paced provider's next delta is as long as this one
+        spare = self._depth() - CUSHION_FRAMES if self._debt else 0
+        if spare <= 0:
+            self._quiet_run = 0
             self._queue(item, pcm, len(pcm) // BYTES_A_SAMPLE)
             return
         size = self._frame_bytes
-        spare = self._depth() - CUSHION_FRAMES  # a paced provider's next delta is as long as this
         kept = bytearray()
-        for at in range(0, len(pcm), size):
+        for at, is_quiet in zip(range(0, len(pcm), size), _quiet_frames(pcm, size), strict=True):
             frame = pcm[at : at + size]
-            self._quiet_run = self._quiet_run + 1 if _is_quiet(frame) else 0
+            self._quiet_run = self._quiet_run + 1 if is_quiet else 0
             if self._quiet_run <= KEPT_PAUSE_FRAMES or not self._debt or spare <= 0:
                 kept += frame
                 continue
@@ -369,6 +371,7 @@ class Playout:
         return samples * 1000 // self.clock_rate
 
 
-def _is_quiet(frame: bytes) -> bool:
-    samples = np.frombuffer(frame, dtype="<i2")
-    return bool(samples.max() < QUIET_PEAK and samples.min() > -QUIET_PEAK)
+def _quiet_frames(pcm: bytes, frame_bytes: int) -> list[bool]:
+    frames = np.frombuffer(pcm, dtype="<i2").reshape(-1, frame_bytes // BYTES_A_SAMPLE)
+    is_quiet = (np.abs(frames.astype(np.int32)) < QUIET_PEAK).all(axis=1)
+    return [bool(frame) for frame in is_quiet]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from media_worker.audio.formats import looks_like_pcm16
+from media_worker.audio.formats import is_surely_g711, looks_like_pcm16
 from media_worker.contract import AudioFormat
 
 NEEDED_BYTES: Final = 1600
@@ -31,6 +31,11 @@ class AudioCheck:
         held = self._held.pop(item_id, b"") + data
         if self.is_settled or len(held) >= NEEDED_BYTES:
             return self._judge(held)
+        if _is_silence(held):
+            return held  # in either reading
+        if is_surely_g711(held):  # whoever paces its audio would stay late by what is held back
+            self.is_settled = True
+            return held
         self._held[item_id] = held
         return b""
 

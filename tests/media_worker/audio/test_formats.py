@@ -7,6 +7,7 @@ from media_worker.audio.formats import (
     Decoder,
     Encoder,
     bytes_per_ms,
+    is_surely_g711,
     looks_like_pcm16,
     sample_rate,
 )
@@ -104,6 +105,29 @@ def test_real_speech_is_read_right_either_way():
         octets = encode(narrow)
         for start in range(0, len(octets) - 4000, 4000):
             assert not looks_like_pcm16(octets[start : start + 4000])
+
+
+@pytest.mark.parametrize("rate", [16000, 24000])
+@pytest.mark.parametrize("size", [640, 800, 1600])
+def test_no_pcm_is_ever_surely_g711(rate, size):
+    spoken = speech.render("we are open from eight to five on weekdays", "en", rate)
+    still = (np.random.default_rng(7).normal(0, 8, 24000)).astype("<i2").tobytes()
+    sounds = (spoken, still, voice(500, rate=rate, level=0.02), noise(500, level=0.2), silence(500))
+    for sound in sounds:
+        assert not any(is_surely_g711(chunk) for chunk in chunks(sound, size))
+
+
+def test_most_speech_in_g711_is_known_by_its_first_100_ms():
+    narrow = speech.render("we are open from eight to five on weekdays", "en", 8000)
+    for encode in (g711.encode_mu_law, g711.encode_a_law):
+        loud = [
+            encode(chunk)
+            for chunk in chunks(narrow, 1600)
+            if len(chunk) == 1600 and level_db(chunk) > -40
+        ]
+        assert sum(is_surely_g711(octets) for octets in loud) > 0.75 * len(loud)
+    assert not is_surely_g711(b"")
+    assert not is_surely_g711(b"\xff" * 1600)
 
 
 def test_silence_and_scraps_say_nothing():
