@@ -31,6 +31,17 @@ def keys(digits: int) -> bytes:
     return (key + silence(100)) * digits
 
 
+def music(ms: int) -> bytes:
+    """Plucked chords and a melody over them, a note every 250 ms."""
+    melody = (392, 440, 494, 523, 587, 523, 494, 440)
+    bars = []
+    for number in range(ms // 250):
+        parts = [tone(hz, 250, level=0.12) for hz in (196, 247, 294, melody[number % 8])]
+        fading = np.frombuffer(added(*parts), dtype="<i2") * np.exp(-np.arange(2000) / 1200)
+        bars.append(fading.astype("<i2").tobytes())
+    return b"".join(bars)
+
+
 def decisions(vad: NeuralVad, sound: bytes, size: int = 640) -> list[bool]:
     stream = vad.open()
     found = []
@@ -74,6 +85,7 @@ def test_a_sentence_is_one_turn_also_in_noise(sentences, rate, level):
         pytest.param(added(tone(941, 4000), tone(1336, 4000)), id="one long key"),
         pytest.param(added(tone(440, 2000), tone(480, 2000)) + silence(2000), id="ringback"),
         pytest.param((tone(425, 500) + silence(500)) * 4, id="busy"),
+        pytest.param(music(8000), id="music"),
         pytest.param(noise(4000, level=0.05), id="noise"),
         pytest.param(tone(2100, 3300), id="fax answer tone"),
     ],
