@@ -9,7 +9,7 @@ from collections.abc import Callable
 POLL_SECONDS = 0.05
 
 
-async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Return when it is true; AssertionError when it is not in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
