@@ -20,7 +20,7 @@ class WorkerPage(Page):
         "connected",
         "draining",
         "active_calls",
-        "true_capacity",
+        "short_capacity",
         "sip_build",
         "last_seen_at",
         "host",
@@ -55,6 +55,11 @@ class WorkerPage(Page):
         ]
 
     @admin.display(description=gettext_lazy("capacity"), ordering="capacity")
+    def short_capacity(self, worker: Worker) -> str:
+        calls = str(worker.capacity)
+        return _("%(calls)s (wheel)") % {"calls": calls} if worker.is_on_wheel else calls
+
+    @admin.display(description=gettext_lazy("capacity"))
     def true_capacity(self, worker: Worker) -> str:
         if not worker.is_on_wheel:
             return str(worker.capacity)

@@ -231,23 +231,25 @@ def test_a_worker_is_made_and_its_token_shown_once(operator: Client):
 
 
 @pytest.mark.parametrize(
-    ("build", "capacity", "shown"),
+    ("build", "capacity", "in_list", "on_page"),
     [
-        ("2.15.1", 4, "4: the wheel of pjsua2 takes no more. “make pjsua2” on the worker&#x27;s"),
-        ("2.17+calls512", 512, "512</"),
-        ("2.17+calls512", 4, "4</"),  # it was told to take no more
-        ("", 0, "0</"),  # not heard of yet
+        ("2.15.1", 4, "4 (wheel)</", "4: the wheel of pjsua2 takes no more. “make pjsua2” on"),
+        ("2.17+calls512", 512, "512</", "512</"),
+        ("2.17+calls512", 4, "4</", "4</"),  # it was told to take no more
+        ("", 0, "0</", "0</"),  # not heard of yet
     ],
 )
 def test_a_workers_build_and_true_capacity_are_shown(
-    build: str, capacity: int, shown: str, operator: Client, worker: Worker
+    build: str, capacity: int, in_list: str, on_page: str, operator: Client, worker: Worker
 ):
     Worker.objects.update(sip_build=build, capacity=capacity)
-    for path in (page("worker_changelist"), page("worker_change", worker.pk)):
-        text = operator.get(path).content.decode()
-        assert shown in text
-        assert build in text
-        assert ("make pjsua2" in text) == (build == "2.15.1")
+    listed = operator.get(page("worker_changelist")).content.decode()
+    assert f'<td class="field-short_capacity">{in_list}' in listed
+    assert f'<td class="field-sip_build">{build or "-"}</' in listed
+    opened = operator.get(page("worker_change", worker.pk)).content.decode()
+    assert f'<div class="readonly">{on_page}' in opened
+    assert f'<div class="readonly">{build or "-"}</' in opened
+    assert ("make pjsua2" in opened) == (build == "2.15.1")
 
 
 @pytest.mark.parametrize("name", ["agentrevision", "call", "auditentry", "setasiderecord"])
