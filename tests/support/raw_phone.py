@@ -57,6 +57,8 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: str
+    at: float = field(default_factory=time.monotonic)
+    """When it came; CLOCK_MONOTONIC seconds."""
 
 
 class _Socket(asyncio.DatagramProtocol):
@@ -87,6 +89,10 @@ class RawPhone:
             lambda: _Socket(self._on_rtp), local_addr=("127.0.0.1", 0)
         )
         self._queue: list[bytes] = []
+        self.said_at: list[float] = []
+        """When each packet of what was to be said went out; CLOCK_MONOTONIC seconds."""
+        self.spoke: list[float] = []
+        """When each packet of what was said left."""
         self._loud: list[Packet] = []
         self._quiet = 0
         """Silent packets since the last loud one."""
@@ -206,9 +212,14 @@ class RawPhone:
         source = random.randrange(1 << 32)
         next_at = time.monotonic()
         while True:
-            payload = self._queue.pop(0) if self._queue else b"\xff" * FRAME_BYTES
+            if self._queue:
+                self.spoke.append(time.monotonic())
+            says = bool(self._queue)
+            payload = self._queue.pop(0) if says else b"\xff" * FRAME_BYTES
             header = struct.pack("!BBHII", 0x80, 0, sequence & 0xFFFF, stamp & 0xFFFFFFFF, source)
             self._rtp.sendto(header + payload, self._media)
+            if says:
+                self.said_at.append(time.monotonic())
             sequence, stamp = sequence + 1, stamp + FRAME_BYTES
             next_at += FRAME_SECONDS
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
