@@ -9,9 +9,10 @@ from contextlib import ExitStack
 FIRST, LAST = 10_000, 12_000
 """Below the RTP of the tests and of bench/, and below the kernel's ephemeral ports (32768 and up),
 one of which an outgoing connection of any other process could take before we do."""
+LATEST = 64
 _claims: dict[int, socket.socket] = {}
-"""A name in the kernel for each port that was given out, until this process ends: whoever is to
-listen there may take seconds to start."""
+"""A name in the kernel for each of the latest ports that were given out: whoever is to listen there
+may take seconds to start."""
 
 
 def free_port(count: int = 1) -> int:
@@ -38,6 +39,8 @@ def _claim(port: int) -> bool:
         claim.close()
         return False
     _claims[port] = claim
+    if len(_claims) > LATEST:
+        _claims.pop(next(iter(_claims))).close()
     return True
 
 
