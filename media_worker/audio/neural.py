@@ -24,7 +24,7 @@ ENTER: Final = 0.5
 """Probability from which a window is speech, and (Silero's own margin) while speech goes on."""
 STAY: Final = ENTER - 0.15
 BATCH: Final = 128
-"""Windows of one run: more saves nothing and holds onnxruntime's buffers larger."""
+"""Windows of one run: more saves nothing and makes onnxruntime's buffers larger."""
 QUIET_WINDOWS: Final = 16
 """So many windows of silence are still run, so that the model comes to rest; then it waits."""
 
@@ -82,7 +82,7 @@ class NeuralVad:
         sound = windows[:, self._context_samples :]
         np.multiply(pcm.reshape(len(rows), -1), np.float32(1 / _LOUDEST), out=sound)
         self._context[rows] = windows[:, -self._context_samples :]
-        power = np.einsum("ij,ij->i", sound, sound) / self.window_samples
+        power = np.vecdot(sound, sound) / self.window_samples
         quiet = np.where(power > 10 ** (LEAST_DB / 10), 0, self._quiet[rows] + 1)
         self._quiet[rows] = quiet
         awake = quiet <= QUIET_WINDOWS

@@ -158,15 +158,20 @@ class EnergyDetector(_FrameByFrame):
 
     def __init__(self, clock_rate: int) -> None:
         super().__init__(clock_rate)
-        self._block: list[float] = []
         self._minima: deque[float] = deque(maxlen=self._BLOCKS)
+        self._before = 0.0
+        """The least of the minima; no level is above it."""
+        self._block = 0.0
+        self._block_frames = 0
 
     def _is_speech(self, frame: bytes, level: float) -> bool:
-        floor = min([*self._minima, *self._block, level])
-        self._block.append(level)
-        if len(self._block) == self._BLOCK_FRAMES:
-            self._minima.append(min(self._block))
-            self._block = []
+        self._block = min(self._block, level)
+        floor = min(self._before, self._block)
+        self._block_frames += 1
+        if self._block_frames == self._BLOCK_FRAMES:
+            self._minima.append(self._block)
+            self._before = min(self._minima)
+            self._block, self._block_frames = 0.0, 0
         return level > max(LEAST_DB, min(floor, self.HIGHEST_FLOOR_DB) + self.MARGIN_DB)
 
 
@@ -188,7 +193,7 @@ def levels_db(pcm: bytes, frame_bytes: int) -> list[float]:
     """RMS level of each whole frame of 16-bit PCM in dB below full scale, -100 for silence."""
     samples = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // frame_bytes * frame_bytes // 2)
     frames = samples.astype(np.float32).reshape(-1, frame_bytes // 2)
-    powers: list[float] = np.einsum("ij,ij->i", frames, frames).tolist()
+    powers: list[float] = np.vecdot(frames, frames).tolist()
     full = _LOUDEST * _LOUDEST * frame_bytes / 2
     return [max(SILENCE_DB, 10 * log10(power / full)) if power else SILENCE_DB for power in powers]
 

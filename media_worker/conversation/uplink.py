@@ -8,7 +8,6 @@ from typing import Final
 from media_worker.audio.capture import FrameSource
 from media_worker.audio.formats import Encoder
 from media_worker.conversation.gate import Gate
-from media_worker.conversation.ticker import TICK_MS
 from media_worker.realtime.session import RealtimeSession, SessionError
 
 LIMIT_MS: Final = 2000
@@ -16,14 +15,12 @@ LIMIT_MS: Final = 2000
 REMEMBERED_GAPS: Final = 64
 """Places on the audio clock that lie before so many gaps are not asked about any more."""
 LISTENING_MS: Final = 40
-"""Our own VAD hears the caller so often, also where the provider gets larger chunks."""
+"""Our own VAD hears the caller at least so often, also where the provider gets larger chunks."""
 
 
 def pace_ms(chunk_ms: int, *, listens: bool) -> int:
-    """How often a call is looked at: each chunk, or a part of it so that our VAD is quick."""
-    if not listens:
-        return chunk_ms
-    return next(ms for ms in (LISTENING_MS, TICK_MS) if chunk_ms % ms == 0)
+    """How often a call is looked at: each chunk, or more often so that our VAD is quick."""
+    return min(chunk_ms, LISTENING_MS) if listens else chunk_ms
 
 
 class Uplink:
@@ -51,8 +48,11 @@ class Uplink:
         self._clock_rate = clock_rate
         self._bytes_per_ms = clock_rate * 2 / 1000
         self._limit = int(LIMIT_MS * self._bytes_per_ms)
+        self._chunk = int(chunk_ms * self._bytes_per_ms)
+        self._fits = chunk_ms % every_ms == 0
         # a frame may come a little later than its tick: half a tick less is a chunk too
-        self._chunk = int((chunk_ms - every_ms / 2) * self._bytes_per_ms)
+        slack = every_ms / 2 if self._fits else 0
+        self._least = int((chunk_ms - slack) * self._bytes_per_ms)
         self._waiting = bytearray()
         self._session: RealtimeSession | None = None
         self._encoder: Encoder
@@ -101,10 +101,13 @@ class Uplink:
             self._pass(pcm)
             self._skip(kept_back)
         session = self._session
-        if session is None or len(self._waiting) < self._chunk:
+        waiting = len(self._waiting)
+        if session is None or waiting < self._least:
             return
-        pcm = bytes(self._waiting)
-        self._waiting.clear()
+        # a chunk of 100 ms and a look every 40: the rest waits for the next
+        size = waiting if self._fits or waiting >= 2 * self._chunk else self._chunk
+        pcm = bytes(self._waiting[:size])
+        del self._waiting[:size]
         try:
             session.send_audio(self._encoder.encode(pcm))
         except SessionError:
@@ -124,12 +127,13 @@ class Uplink:
         """The session is over; what comes now waits for the next."""
         self._session = None
 
-    def moment(self, audio_ms: float, now: float) -> float:
-        """When a place on the session's audio clock was spoken; seconds, never after `now`."""
+    def moment(self, audio_ms: float, heard_until: float) -> float:
+        """When a place on the session's audio clock was spoken; seconds, never after
+        `heard_until`, which is when the last that was taken was."""
         at = self._begun_at + audio_ms * self._bytes_per_ms
         passed, taken = next((gap for gap in reversed(self._gaps) if gap[0] <= at), self._gaps[0])
         ago = self._taken - (taken + at - passed)
-        return now - max(0.0, ago / self._bytes_per_ms) / 1000
+        return heard_until - max(0.0, ago / self._bytes_per_ms) / 1000
 
     def _pass(self, pcm: bytes) -> None:
         self._waiting += pcm
