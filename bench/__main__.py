@@ -20,11 +20,8 @@ from bench.house import House, HouseError
 from bench.load import Rig
 from bench.provider import Provider
 from bench.results import Machine, Results
-from bench.scenarios import Bench
+from bench.scenarios import CORE_CALLS, Bench
 from bench.speech import load_speech
-
-CORE_CALLS: Final = 200
-"""Calls that one core is to carry."""
 
 
 def main() -> int:
@@ -37,7 +34,7 @@ def main() -> int:
         )
         return 2
     try:
-        with benchmark(options.keep) as (bench, priority):
+        with benchmark(options.data, options.keep) as (bench, priority):
             results = Results(machine=Machine.here(build.full, priority))
             for name in tuple(RUN) if options.scenario == "all" else (options.scenario,):
                 say(f"\n== {name}")
@@ -60,6 +57,12 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="of each step; medians are shown")
     parser.add_argument("--rate", type=float, default=10, help="calls a second of the soak")
     parser.add_argument("--docs", action="store_true", help="write docs/benchmark.md as well")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=None,
+        help="where the database, outbox and recordings go for this run; default: memory",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the data folder and its logs")
     return parser.parse_args()
 
@@ -73,13 +76,19 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def _memory_folder() -> Path | None:
+    """Where a neighbour's disk traffic cannot be felt; None: the system's temporary folder."""
+    shared = Path("/dev/shm")  # noqa: S108 - a fresh folder is made in it
+    return shared if os.access(shared, os.W_OK) else None
+
+
 @contextmanager
-def benchmark(keep: bool) -> Iterator[tuple[Bench, str]]:
+def benchmark(place: Path | None, keep: bool) -> Iterator[tuple[Bench, str]]:
     """Everything but the worker on the other cores, started and in the end stopped again."""
     cores = Cores.choose()
     os.sched_setaffinity(0, cores.others)
     speech = load_speech()
-    data = Path(tempfile.mkdtemp(prefix="pbxai-bench-"))
+    data = Path(tempfile.mkdtemp(prefix="pbxai-bench-", dir=place or _memory_folder()))
     say(f"worker on core {cores.worker}, all else on {sorted(cores.others)}; data in {data}")
     provider, house = Provider(), House(data, cores)
     try:

@@ -186,6 +186,8 @@ def flows(heard: Heard) -> dict[int, Flow]:
     call = heard.call[:count]
     order = np.argsort(call, kind="stable")
     calls, begins = np.unique(call[order], return_index=True)
+    if not count:
+        return {}
     parts = np.split(order, begins[1:])
     return {
         int(number): flow(heard.sequence[part], heard.at[part], heard.quiet[part])

@@ -36,6 +36,10 @@ VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "20 ms chunks": {"chunk_ms": 20},
     "40 ms chunks": {"chunk_ms": 40},
 }
+CORE_CALLS: Final = 200
+"""Calls at once that one core is to carry."""
+FEWER_RUNS: Final = 2
+"""Of what nothing is promised about."""
 ANSWER_SECONDS: Final = 4.0
 REFUSE_SECONDS: Final = 15.0
 RAMP_SECONDS: Final = 10.0
@@ -72,19 +76,25 @@ class Bench:
         return [
             self._step(target, count, seconds)
             for count in calls
-            for _ in range(runs)
+            for _ in range(runs if count == CORE_CALLS else min(runs, FEWER_RUNS))
             for target in targets
         ]
 
     def variants(self, calls: int, seconds: float, runs: int) -> list[Row]:
-        """The product with one setting changed at a time, beside both floors."""
-        targets: list[Target] = [self.floor(), self.floor("picows")]
+        """The product with one setting changed at a time; some of it not in every run."""
+        targets: list[Target] = []
+        seldom: list[Target] = [self.floor(), self.floor("picows")]
         for name, settings in VARIANTS.items():
             if known(settings):
-                targets.append(self.product(name, calls, {**CONTINUOUS, **settings}))
+                target = self.product(name, calls, {**CONTINUOUS, **settings})
+                (seldom if "chunk_ms" in settings else targets).append(target)
             else:
                 self.say(f"{name}: this product does not have it")
-        return [self._step(target, calls, seconds) for _ in range(runs) for target in targets]
+        return [
+            self._step(target, calls, seconds)
+            for run in range(runs)
+            for target in [*targets, *(seldom if run < FEWER_RUNS else [])]
+        ]
 
     def steady(self, calls: int, seconds: float) -> list[Row]:
         return [self._step(self.product("product", calls, CONTINUOUS), calls, seconds)]

@@ -9,8 +9,8 @@ from typing import Final
 
 from bench.load import Row
 from bench.results import Results, Soak, by_step, median
+from bench.scenarios import CORE_CALLS
 
-CALLS: Final = 200
 RATIOS: Final[dict[str, float]] = {
     "PCM 24 kHz": 1.4,
     "energy VAD": 1.1,
@@ -53,10 +53,10 @@ def _most(what: str, value: float, limit: float, unit: str, digits: int = 0) -> 
 
 def _of_steps(rows: list[Row]) -> Iterator[Verdict]:
     groups = by_step(rows)
-    runs, floor = groups.get(("product", CALLS)), groups.get(("floor", CALLS))
+    runs, floor = groups.get(("product", CORE_CALLS)), groups.get(("floor", CORE_CALLS))
     if not runs:
         return
-    row, name = median(runs), f"{CALLS} calls"
+    row, name = median(runs), f"{CORE_CALLS} calls"
     if floor:
         ratio = row.cpu_a_call / median(floor).cpu_a_call
         yield _most(f"{name}: CPU against the floor", ratio, 1.25, "times", 2)
