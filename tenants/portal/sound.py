@@ -104,7 +104,7 @@ def _facts(quality: CallQuality) -> list[Fact]:
                 _("Not sent to the provider"),
                 _("%(part)s of %(whole)s")
                 % {"part": clock(quality.not_sent_ms), "whole": clock(quality.heard_ms)},
-                _("nobody spoke") if quality.not_sent_ms else "",
+                _("nobody spoke, or the call was on hold") if quality.not_sent_ms else "",
             )
         )
     if quality.underruns:
