@@ -9,6 +9,7 @@ Each variable `X` may also come as `X_FILE`, a file that holds the value.
     PBXAI_SIP_PUBLIC_ADDRESS  named in SDP and Contact instead, behind a 1:1 NAT
     PBXAI_SIP_PORT         UDP and TCP, default 5060; TLS one above
     PBXAI_RTP_PORT         first port of the RTP range, default 20000
+    PBXAI_CLOCK_RATE       8000 (default), or 16000 for wideband lines: G.722, and Opus where built
     PBXAI_MAX_CALLS        calls at once that are wanted, default 512; the build may take fewer
     PBXAI_DRAIN_SECONDS    how long calls may go on after SIGTERM, default 30
     PBXAI_METRICS_PORT     /metrics for Prometheus, default 0: off
@@ -25,6 +26,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 MAX_DRAIN_SECONDS: Final = 24 * 3600
+CLOCK_RATES: Final = (8000, 16000)
 TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS: Final = frozenset({"", "0", "false", "no", "off"})
 
@@ -43,6 +45,7 @@ class WorkerConfig:
     sip_port: int = 5060
     tls_port: int = 5061
     rtp_port: int = 20000
+    clock_rate: int = 8000
     max_calls: int = 512
     drain_seconds: int = 30
     metrics_address: str = "127.0.0.1"
@@ -78,6 +81,7 @@ def read_config(environment: Mapping[str, str]) -> WorkerConfig:
         sip_port=sip_port,
         tls_port=sip_port + 1,
         rtp_port=env.integer("PBXAI_RTP_PORT", 20000, low=1024, high=65000),
+        clock_rate=env.choice("PBXAI_CLOCK_RATE", 8000, CLOCK_RATES),
         max_calls=env.integer("PBXAI_MAX_CALLS", 512, low=1, high=10_000),
         drain_seconds=env.integer("PBXAI_DRAIN_SECONDS", 30, low=0, high=MAX_DRAIN_SECONDS),
         metrics_address=env.text("PBXAI_METRICS_ADDRESS", "127.0.0.1"),
@@ -132,6 +136,13 @@ class _Reader:
             raise ConfigError(f"{name} must be a whole number, not {value!r}.") from None
         if not low <= number <= high:
             raise ConfigError(f"{name} must be between {low} and {high}, not {number}.")
+        return number
+
+    def choice(self, name: str, default: int, choices: tuple[int, ...]) -> int:
+        number = self.integer(name, default, low=choices[0], high=choices[-1])
+        if number not in choices:
+            words = " or ".join(map(str, choices))
+            raise ConfigError(f"{name} must be {words}, not {number}.")
         return number
 
     def flag(self, name: str) -> bool:

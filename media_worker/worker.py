@@ -196,6 +196,7 @@ class Worker:
                 tls_key=key,
                 rtp_port=config.rtp_port,
                 max_calls=config.max_calls,
+                clock_rate=config.clock_rate,
             )
         except (OSError, SipError) as error:
             raise WorkerError(f"The SIP side cannot be set up: {error}") from None
@@ -346,6 +347,7 @@ class Worker:
             sip_build=self._endpoint.build,
             capacity=self._endpoint.capacity,
             addresses=self._endpoint.addresses,
+            clock_rate=self._config.clock_rate,
         )
 
     def _heartbeat(self) -> Heartbeat:
@@ -356,6 +358,7 @@ class Worker:
         )
 
     def _status(self) -> WorkerStatus:
+        unsent, unsent_bytes = self._recordings.unsent()
         return WorkerStatus(
             calls=len(self._calls),
             capacity=self._endpoint.capacity,
@@ -364,6 +367,8 @@ class Worker:
             outbox_depth=self._outbox.depth,
             outbox_oldest_at=self._outbox.oldest_at,
             late_ticks=self._clock.late_ticks,
+            recordings_unsent=unsent,
+            recordings_unsent_bytes=unsent_bytes,
         )
 
     def _hang_up(self, call_id: str) -> bool:

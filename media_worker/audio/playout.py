@@ -373,5 +373,5 @@ class Playout:
 
 def _quiet_frames(pcm: bytes, frame_bytes: int) -> list[bool]:
     frames = np.frombuffer(pcm, dtype="<i2").reshape(-1, frame_bytes // BYTES_A_SAMPLE)
-    is_quiet = (np.abs(frames.astype(np.int32)) < QUIET_PEAK).all(axis=1)
-    return [bool(frame) for frame in is_quiet]
+    peaks: list[int] = np.abs(frames.astype(np.int32)).max(axis=1).tolist()
+    return [peak < QUIET_PEAK for peak in peaks]

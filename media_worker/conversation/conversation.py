@@ -173,7 +173,7 @@ class Conversation:
 
     async def _answer(self) -> None:
         try:
-            await self._leg.answer()
+            await self._leg.answer(self.plan.settings.audio_format)
         except Exception as error:  # where the caller gave up, the leg's last event is there first
             log.exception("conversation.not_answered")
             await self._clock.sleep(1)

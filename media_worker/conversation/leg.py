@@ -13,6 +13,7 @@ import msgspec
 from media_worker.audio.capture import FrameSource
 from media_worker.audio.playout import Playout
 from media_worker.audio.tap import Tap
+from media_worker.contract import AudioFormat
 
 
 class LegAnswered(msgspec.Struct, frozen=True):
@@ -79,11 +80,16 @@ class Leg(Protocol):
     """Hz of the PCM in capture and playout."""
     capture: FrameSource
     """Caller's audio, filled by the media thread."""
+    capture_delay_ms: float
+    """How long, about, a packet waits in the jitter buffer before its audio is in `capture`."""
     playout: Playout
     """Agent's audio, emptied by the media thread."""
 
-    async def answer(self) -> None:
-        """200 OK; media begins. LegAnswered follows in `events`."""
+    async def answer(self, audio_format: AudioFormat | None = None) -> None:
+        """200 OK; media begins. LegAnswered follows in `events`.
+
+        Where the caller leaves the choice, the codec is one that carries `audio_format` as it is.
+        """
         ...
 
     def events(self) -> AsyncIterator[LegEvent]:

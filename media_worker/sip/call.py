@@ -17,6 +17,7 @@ from media_worker.sip.engine import Engine, guarded, reason_of
 from media_worker.sip.message import is_sip_uri, one_line
 from media_worker.sip.port import CallAudio, Port
 from media_worker.sip.quality import Stream, line_quality, read_stream
+from media_worker.sip.sdp import narrowed
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ class CallEvents(Protocol):
     def on_held(self, held: bool) -> None: ...
 
     def on_dtmf(self, digit: str) -> None: ...
+
+    def on_delay(self, delay_ms: float) -> None:
+        """How long a packet waits in the jitter buffer; every few seconds."""
+        ...
 
     def on_ended(self, status: int, reason: str, quality: LineQuality | None) -> None:
         """The call is gone. Once, always. `quality` is None where there was no media."""
@@ -72,7 +77,9 @@ class PjCall(pj.Call):
         self._tap: Tap | None = None
         self._confirmed = self._announced = self._media_known = False
         self._held: bool | None = None
-        self._codec = ""
+        self._codec = self._codec_wanted = ""
+        self._answer: tuple[str, str] | None = None
+        """SDP that pjsua would answer with, and the offer."""
         self._ended = False
         self._lost_reason = ""
         self._audio_index = 0
@@ -115,6 +122,13 @@ class PjCall(pj.Call):
         self._announce()
 
     @guarded
+    def onCallSdpCreated(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
+        offer = prm.remSdp.wholeSdp
+        self._answer = (prm.sdp.wholeSdp, offer) if offer else None
+        if offer and self._codec_wanted:
+            prm.sdp.wholeSdp = narrowed(prm.sdp.wholeSdp, offer, self._codec_wanted)
+
+    @guarded
     def onStreamDestroyed(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
         # before the end of a call and at each change of its media; the stream is still whole
         if self._has_stream and prm.streamIdx == self._audio_index:
@@ -146,6 +160,17 @@ class PjCall(pj.Call):
         """Provisional or 2xx response."""
         self.answer(_parameters(status, reason, headers))
 
+    def accept(self, codec: str) -> None:
+        """200, with this codec alone where the peer offers it; empty: as the peer prefers."""
+        prm = _parameters(200, "", None)
+        self._codec_wanted = codec
+        if codec and self._answer is not None:
+            ours, offer = self._answer
+            answer = narrowed(ours, offer, codec)
+            if answer != ours:
+                prm.sdp.wholeSdp = answer
+        self.answer(prm)
+
     def end(self, status: int = 0, reason: str = "", headers: dict[str, str] | None = None) -> None:
         """BYE or CANCEL, or a final response where we have not answered. Harmless when over."""
         if not self._ended:
@@ -173,8 +198,9 @@ class PjCall(pj.Call):
         if self._ended or not (limit and self._announced) or self._held:
             self._packets = -1
             return
-        packets = self._read_stream().received
-        now = monotonic()
+        stream, now = self._read_stream(), monotonic()
+        self.events.on_delay(stream.delay)
+        packets = stream.received
         if packets != self._packets:
             self._packets, self._packets_at = packets, now
         elif now - self._packets_at >= limit:
@@ -308,8 +334,8 @@ def account_settings(engine: Engine) -> Any:
 
 
 def _rtp_clock(name: str, clock_rate: int) -> int:
-    """RFC 3551 section 4.5.2: G722 is announced with 8000 though it samples at 16000."""
-    return 8000 if name.upper() == "G722" else clock_rate
+    """As announced, whatever the samples are: RFC 3551 section 4.5.2, RFC 7587 section 4.1."""
+    return {"G722": 8000, "OPUS": 48000}.get(name.upper(), clock_rate)
 
 
 def _parameters(status: int, reason: str, headers: dict[str, str] | None) -> Any:

@@ -9,6 +9,11 @@ from typing import Final
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - a name for it, not a binding
 
 
+CODECS: Final = {8000: ("PCMU", "PCMA"), 16000: ("opus", "G722", "PCMU", "PCMA")}
+"""By clock rate. At 16 kHz G.711 is resampled by pjmedia, which costs CPU."""
+NOT_IN_EVERY_BUILD: Final = frozenset({"opus"})
+
+
 class SipError(Exception):
     """The SIP side cannot do what was asked; says why in plain words."""
 
@@ -34,8 +39,8 @@ class SipConfig:
     max_calls: int = 512
     """Wanted; the build may take fewer."""
     clock_rate: int = 8000
-    codecs: tuple[str, ...] = ("PCMU", "PCMA")
-    """RTP encoding names, most wanted first; all others are off."""
+    codecs: tuple[str, ...] = ()
+    """RTP encoding names, most wanted first; all others are off. None: what suits `clock_rate`."""
     srtp: bool = True
     """Offer and take SRTP (SDES) as well as RTP."""
     media_timeout_seconds: float = 60.0
@@ -58,6 +63,10 @@ class SipConfig:
             raise SipError(f"clock_rate must be 8000 or 16000, not {self.clock_rate}.")
         if self.tls_port and not (self.tls_certificate and self.tls_key):
             raise SipError("TLS needs a certificate and a key.")
+
+    @property
+    def codec_names(self) -> tuple[str, ...]:
+        return self.codecs or CODECS[self.clock_rate]
 
     @property
     def rtp_ports(self) -> int:

@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 
 import pjsua2 as pj
 
-from media_worker.sip.config import ANY_ADDRESS, SipConfig, SipError
+from media_worker.sip.config import ANY_ADDRESS, NOT_IN_EVERY_BUILD, SipConfig, SipError
 from media_worker.sip.frames import FrameCopy
 from media_worker.sip.library import c_library
 
@@ -327,16 +327,24 @@ class Engine:
         return int(address.rpartition(":")[2])
 
     def _choose_codecs(self) -> None:
-        wanted = [name.lower() for name in self.config.codecs]
+        config = self.config
+        wanted = [name.lower() for name in config.codec_names]
         known = list(self.endpoint.codecEnum2())
         for info in known:
             name = info.codecId.partition("/")[0].lower()
             priority = 255 - wanted.index(name) if name in wanted else 0
             self.endpoint.codecSetPriority(info.codecId, priority)
         names = {info.codecId.partition("/")[0].lower() for info in known}
-        missing = [name for name in self.config.codecs if name.lower() not in names]
+        absent = set(wanted) - names
+        missing = [name for name in config.codec_names if name.lower() in absent]
+        if not config.codecs:
+            missing = [name for name in missing if name.lower() not in NOT_IN_EVERY_BUILD]
         if missing:
             raise SipError(f"This SIP build has no codec {', '.join(missing)}.")
+        if "opus" in wanted and "opus" in names:  # at the bridge's rate: nothing is resampled
+            opus = self.endpoint.getCodecOpusConfig()
+            opus.sample_rate, opus.channel_cnt = config.clock_rate, 1
+            self.endpoint.setCodecOpusConfig(opus)
 
     def _end_library(self) -> None:
         if self.endpoint is None:

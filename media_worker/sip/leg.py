@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from media_worker.audio.capture import FrameSource
+from media_worker.audio.outlet import FRAME_MS
 from media_worker.audio.playout import Playout
 from media_worker.audio.tap import Tap
+from media_worker.contract import AudioFormat
 from media_worker.conversation.leg import (
     LegAnswered,
     LegDtmf,
@@ -27,6 +29,8 @@ from media_worker.sip.transfer import Transfer
 
 logger = logging.getLogger(__name__)
 
+_SAME_CODEC: Final = {AudioFormat.PCMU: "PCMU", AudioFormat.PCMA: "PCMA"}
+"""RTP codec that carries the very octets of a format."""
 UNAVAILABLE: Final = 480
 """Final response when a call is given up before its answer and no status was asked for."""
 
@@ -47,6 +51,7 @@ class SipLeg:
         )
         self.capture: FrameSource = self.audio.capture
         self.playout = Playout(self.clock_rate, self.audio.outlet)
+        self.capture_delay_ms = 2.0 * FRAME_MS  # until it has been measured
         self._room = room
         self._engine = engine
         self._key = 0
@@ -58,10 +63,11 @@ class SipLeg:
 
     # --- event loop's side (Leg) -----------------------------------------------------------------
 
-    async def answer(self) -> None:
+    async def answer(self, audio_format: AudioFormat | None = None) -> None:
         """200 OK. Nothing happens when the caller has given up meanwhile: LegEnded says so."""
         try:
-            await self._engine.run(self._respond_ok)
+            codec = _SAME_CODEC.get(audio_format, "") if audio_format else ""
+            await self._engine.run(lambda: self._respond_ok(codec))
         except SipError as error:
             logger.info("not answered: %s", error)
 
@@ -134,6 +140,9 @@ class SipLeg:
     def on_dtmf(self, digit: str) -> None:
         self._engine.to_loop(self._events.put_nowait, LegDtmf(digit))
 
+    def on_delay(self, delay_ms: float) -> None:
+        self.capture_delay_ms = delay_ms
+
     def on_ended(self, status: int, reason: str, quality: LineQuality | None) -> None:
         self._quality = quality  # now: a question on this thread may come before the loop's turn
         self._engine.to_loop(self._note_end, status, reason)
@@ -147,10 +156,10 @@ class SipLeg:
 
     # --- the rest --------------------------------------------------------------------------------
 
-    def _respond_ok(self) -> None:
+    def _respond_ok(self, codec: str) -> None:
         call = self._room.get(self._key)
         if call is not None:
-            call.respond(200)
+            call.accept(codec)
 
     def _record(self, tap: Tap) -> None:
         call = self._room.get(self._key)

@@ -62,11 +62,11 @@ class PhoneCall:
         self.key = 0
 
     async def play(self, pcm: bytes) -> tuple[float, float]:
-        """Say it (16-bit PCM, 8000 Hz); returns when its first and last frame went out."""
+        """Say it (16-bit PCM at the clock rate); returns when its first and last frame went out."""
         item = f"play-{next(self._plays)}"
         self.playout.append(item, pcm)
         self.playout.finish(item)
-        limit = len(pcm) / 16000 + PLAY_SLACK_SECONDS
+        limit = len(pcm) / 2 / self.playout.clock_rate + PLAY_SLACK_SECONDS
         done = self.playout.is_done
         await self._until(lambda: done(item), limit, "the sound was not played")
         began = self.playout.first_played_at(item) or monotonic()
@@ -139,6 +139,9 @@ class PhoneCall:
     def on_dtmf(self, digit: str) -> None:
         self.digits += digit
         self._tell("dtmf", digit=digit)
+
+    def on_delay(self, delay_ms: float) -> None:
+        """Of no interest to a phone."""
 
     def on_ended(self, status: int, reason: str, _quality: LineQuality | None) -> None:
         self._phone.engine.to_loop(_set, self.ended, (status, reason))

@@ -7,8 +7,9 @@
 
 First line out: {"event": "ready", "ports": {"udp": ..., "tcp": ..., "tls": ...}}. Times are
 CLOCK_MONOTONIC seconds, the same in every process of the machine. Audio is base64 of 16-bit PCM at
-8000 Hz. A command that fails is answered {"id": ..., "ok": false, "error": "..."}. Commands run
-side by side: a long one (play, wait_*) does not hold up the next. End of input switches it off.
+`clock_rate`, 8000 Hz where none is given. A command that fails is answered {"id": ...,
+"ok": false, "error": "..."}. Commands run side by side: a long one (play, wait_*) does not hold up
+the next. End of input switches it off.
 
 Commands and what their answers add:
     call {to, headers?}                      call, sip_call_id
@@ -36,7 +37,16 @@ from media_worker.sip.config import SipError
 from media_worker.sip.phone import PHONE_CONFIG, Phone, PhoneCall
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
-_OPTIONS: Final = ("address", "port", "tls_port", "user", "srtp", "codecs", "log_level")
+_OPTIONS: Final = (
+    "address",
+    "port",
+    "tls_port",
+    "user",
+    "srtp",
+    "codecs",
+    "clock_rate",
+    "log_level",
+)
 
 Answer = dict[str, Any]
 

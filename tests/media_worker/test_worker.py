@@ -350,6 +350,14 @@ def test_odd_value_is_refused_by_its_name(changes, complaint):
         read_config({"PBXAI_WORKER_TOKEN": "good", **changes})
 
 
+def test_clock_rate_is_one_of_two():
+    told = {"PBXAI_WORKER_TOKEN": "good"}
+    assert read_config(told).clock_rate == 8000
+    assert read_config({**told, "PBXAI_CLOCK_RATE": "16000"}).clock_rate == 16000
+    with pytest.raises(ConfigError, match="PBXAI_CLOCK_RATE must be 8000 or 16000, not 12000"):
+        read_config({**told, "PBXAI_CLOCK_RATE": "12000"})
+
+
 def test_token_may_come_from_a_file_and_is_not_shown(tmp_path):
     (tmp_path / "token").write_text("from-file\n")
     config = read_config({"PBXAI_WORKER_TOKEN_FILE": str(tmp_path / "token")})

@@ -90,6 +90,7 @@ class FakeLeg:
     """A telephone that does what the test says; its media thread is `Stage.run`."""
 
     clock_rate = RATE
+    capture_delay_ms = 0.0
 
     def __init__(self) -> None:
         self.capture = Capture(RATE)
@@ -98,13 +99,15 @@ class FakeLeg:
         self.queue: asyncio.Queue[LegEvent] = asyncio.Queue()
         self.answers_by_itself = True
         self.answered = 0
+        self.answered_for: AudioFormat | None = None
         self.hung_up: list[int] = []
         self.line: LineQuality | Exception | None = None
         self.transfers: list[str] = []
         self.outcome: asyncio.Future[TransferOutcome] = asyncio.get_running_loop().create_future()
 
-    async def answer(self) -> None:
+    async def answer(self, audio_format: AudioFormat | None = None) -> None:
         self.answered += 1
+        self.answered_for = audio_format
         if self.answers_by_itself:
             self.queue.put_nowait(LegAnswered("PCMU/8000"))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from media_worker.contract import (
+    AudioFormat,
     EndCause,
     LocalVad,
     ProblemKind,
@@ -97,9 +98,9 @@ async def test_the_greeting_waits_in_the_playout_when_the_call_is_answered(make_
     queued: list[int] = []
     answer = stage.leg.answer
 
-    async def look_and_answer() -> None:
+    async def look_and_answer(audio_format: AudioFormat | None) -> None:
         queued.append(stage.leg.playout.queued_ms)
-        await answer()
+        await answer(audio_format)
 
     stage.leg.answer = look_and_answer
     await ring(stage)
