@@ -11,6 +11,7 @@ FLAGS: Final = frozenset(
         "beta_disabled",
         "quota",
         "rate_limit",
+        "no_speech_api",
         "wrong_audio",
         "wrong_echo",
         "text_only",

@@ -82,13 +82,13 @@ class SpeechApi:
 
     async def answer(self, post: Post) -> Reply:
         parts = urlsplit(post.target)
-        if not parts.path.endswith(PATH_END):
-            return refusal(HTTPStatus.NOT_FOUND, "not_found", f"Invalid URL ({parts.path})")
         try:
             wanted = parse_qs(parts.query).get("misbehave", [""])[0]
             misbehaviour = Misbehaviour.parse(wanted)
         except MisbehaviourError as problem:
             return refusal(HTTPStatus.BAD_REQUEST, "invalid_value", str(problem))
+        if not parts.path.endswith(PATH_END) or "no_speech_api" in misbehaviour:
+            return refusal(HTTPStatus.NOT_FOUND, "not_found", f"Invalid URL ({parts.path})")
         return self._refused(post, misbehaviour) or await self._speak(post, misbehaviour)
 
     def _refused(self, post: Post, misbehaviour: Misbehaviour) -> Reply | None:

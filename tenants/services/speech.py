@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+import numpy as np
 from django.utils.translation import gettext_noop
 
 from media_worker.contract import ProviderAccess
@@ -27,6 +28,10 @@ MAX_BYTES: Final = 12 * 1024 * 1024
 """Four minutes; the longest text takes less than two."""
 MAX_DETAIL: Final = 300
 """Characters of a provider's own words that are passed on."""
+QUIET: Final = 0.03
+"""Of the loudest sample; what is softer is no word yet."""
+LEAD_MS: Final = 20
+TAIL_MS: Final = 150
 _OTHER_SOUND: Final = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"OggS", b"fLaC")
 """Beginnings of MP3, Ogg and FLAC: played as PCM they would be noise."""
 
@@ -144,9 +149,7 @@ def _wav(kind: str, answer: bytes) -> bytes:
     if not is_sound or kind in ("audio/mpeg", "audio/mp3") or answer.startswith(_OTHER_SOUND):
         raise SpeechError(NO_SOUND, kind)
     rate, pcm = _unpacked(answer) if answer.startswith(b"RIFF") else (RATE, answer)
-    pcm = pcm[: len(pcm) // 2 * 2]
-    if not any(pcm):
-        raise SpeechError(NO_SOUND)
+    pcm = _trimmed(pcm, rate)
     made = io.BytesIO()
     with wave.open(made, "wb") as file:
         file.setnchannels(1)
@@ -154,6 +157,20 @@ def _wav(kind: str, answer: bytes) -> bytes:
         file.setframerate(rate)
         file.writeframes(pcm)
     return made.getvalue()
+
+
+def _trimmed(pcm: bytes, rate: int) -> bytes:
+    """Without the silence before and after the words: providers send up to half a second of it,
+    which a caller who was just answered would wait through."""
+    samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2")
+    loudness = np.abs(samples.astype(np.int32))
+    peak = int(loudness.max(initial=0))
+    loud = np.flatnonzero(loudness > max(1, peak * QUIET))
+    if not loud.size:
+        raise SpeechError(NO_SOUND)
+    begin = max(0, int(loud[0]) - rate * LEAD_MS // 1000)
+    end = int(loud[-1]) + 1 + rate * TAIL_MS // 1000
+    return samples[begin:end].tobytes()
 
 
 def _unpacked(answer: bytes) -> tuple[int, bytes]:

@@ -229,6 +229,7 @@ def test_a_retry_of_an_admission_gets_the_same_prompts(
         ("/v1/realtime?misbehave=quota", speech.NO_CREDIT),
         ("/v1/realtime?misbehave=rate_limit", speech.RATE_LIMIT),
         ("/v1/realtime?misbehave=garbage", speech.NO_SOUND),
+        ("/v1/realtime?misbehave=no_speech_api", speech.NO_API),
         ("/somewhere/else", speech.NO_API),
     ],
 )
@@ -362,6 +363,15 @@ def test_azure_gets_the_key_in_its_own_header(
     assert path == "/openai/v1/audio/speech"
     assert headers["api-key"] == KEY
     assert "authorization" not in headers
+
+
+def test_silence_around_the_words_is_left_out(
+    account: ProviderAccount, published: Agent, provider: Callable[..., str]
+):
+    words = b"\x00\x10" * 24000
+    hum = b"\x10\x00" * 12000
+    at(account, provider(200, hum + words + hum * 2, Content_Type="audio/pcm"))
+    assert made().duration_ms == speech.LEAD_MS + 1000 + speech.TAIL_MS
 
 
 def test_a_wav_that_was_not_asked_for_is_taken_at_its_rate(

@@ -162,6 +162,7 @@ async def test_keys(http: httpx.AsyncClient) -> None:
         ("refuse_key", 401, "invalid_api_key"),
         ("quota", 429, "insufficient_quota"),
         ("rate_limit", 429, "rate_limit_exceeded"),
+        ("no_speech_api", 404, "not_found"),
         ("dance", 400, "invalid_value"),
     ],
 )
