@@ -52,6 +52,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     outbox_oldest_at: float | None
     """Unix seconds."""
     late_ticks: int
+    recordings_unsent: int = 0
+    recordings_unsent_bytes: int = 0
 
 
 class AudioCounts(msgspec.Struct):
@@ -292,6 +294,12 @@ def _status_metrics(status: WorkerStatus) -> Iterator[Metric]:
         ("pbxai_link_connected", "1 while the link to the web side is up.", status.connected),
         ("pbxai_outbox_records", "Events the web side has not stored.", status.outbox_depth),
         ("pbxai_outbox_oldest_seconds", "Age of the oldest of them.", waiting),
+        (
+            "pbxai_recordings_unsent",
+            "Recordings the web side has not stored.",
+            status.recordings_unsent,
+        ),
+        ("pbxai_recordings_unsent_bytes", "Their size here.", status.recordings_unsent_bytes),
     ):
         yield GaugeMetricFamily(name, help_text, value=float(value))
     yield CounterMetricFamily(

@@ -18,8 +18,15 @@ import numpy as np
 FRAME_MS: Final = 20
 CHANNELS: Final = 2
 BYTES_A_SAMPLE: Final = 2
-GAP_SECONDS: Final = 0.6
+FRAME_SECONDS: Final = FRAME_MS / 1000
+LATE_SECONDS: Final = 0.1
+LATEST_SECONDS: Final = 0.6
 """pjmedia makes up for late ticks of up to 0.5 s (clock_thread.c, MAX_JUMP_MSEC), then jumps."""
+LOOK_AHEAD: Final = 25
+"""Ticks, half a second: who is late for longer has not been held up but was on hold."""
+
+Tick = tuple[float, bytes, bytes]
+"""`time.monotonic()`, and 20 ms of 16-bit mono PCM each: the caller's and the agent's."""
 
 
 class Tap:
@@ -32,9 +39,9 @@ class Tap:
         self.clock_rate = clock_rate
         self.began_at: float | None = None
         """`time.monotonic()` at which the first tick was due; the more ticks, the surer."""
-        self.source: Callable[[], list[tuple[float, bytes, bytes]]] | None = None
+        self.source: Callable[[], list[Tick]] | None = None
         """Where pairs come from that nobody puts: a port without Python keeps its own."""
-        self._pairs: deque[tuple[float, bytes, bytes]] = deque(maxlen=limit_ms // FRAME_MS)
+        self._pairs: deque[Tick] = deque(maxlen=limit_ms // FRAME_MS)
         self._frame_bytes = clock_rate * FRAME_MS // 1000 * BYTES_A_SAMPLE
         self._frames = 0
 
@@ -49,28 +56,41 @@ class Tap:
 
     def take(self) -> bytes:
         """All since the last call: 16-bit stereo PCM, caller left, agent right. Reader's thread."""
-        pairs = self._pairs
-        if self.source is not None:
-            pairs.extend(self.source())
+        ticks = self._waiting()
         left: list[bytes] = []
         right: list[bytes] = []
-        for _ in range(len(pairs)):  # not until empty: the writer must not keep us here
-            try:
-                at, caller, agent = pairs.popleft()
-            except IndexError:  # the bound dropped one meanwhile
-                break
-            silence = bytes(self._missing(at) * self._frame_bytes)
+        for number, (_, caller, agent) in enumerate(ticks):
+            silence = bytes(self._missing(ticks, number) * self._frame_bytes)
             left += (silence, caller)
             right += (silence, agent)
         return _interleave(b"".join(left), b"".join(right)) if left else b""
 
-    def _missing(self, at: float) -> int:
-        """Count the tick of that moment; how many never came before it."""
-        first = at - self._frames * FRAME_MS / 1000
+    def _waiting(self) -> list[Tick]:
+        if self.source is not None:
+            return self.source()
+        pairs = self._pairs
+        taken = []
+        for _ in range(len(pairs)):  # not until empty: the writer must not keep us here
+            try:
+                taken.append(pairs.popleft())
+            except IndexError:  # the bound dropped one meanwhile
+                break
+        return taken
+
+    def _missing(self, ticks: list[Tick], number: int) -> int:
+        """Count one of these ticks; how many never came before it."""
+        place = self._frames * FRAME_SECONDS
+        first = ticks[number][0] - place
         if self.began_at is None or first < self.began_at:
             self.began_at = first  # a tick may come late, never early
-        behind = first - self.began_at
-        missing = round(behind * 1000 / FRAME_MS) if behind > GAP_SECONDS else 0
+        missing = 0
+        if first - self.began_at > LATE_SECONDS:
+            # Late, and made up for by those behind it; or as late as they are, and some never came.
+            ahead = ticks[number : number + LOOK_AHEAD]
+            behind = min(at - step * FRAME_SECONDS for step, (at, _, _) in enumerate(ahead))
+            behind -= place + self.began_at
+            limit = LATE_SECONDS if len(ahead) == LOOK_AHEAD else LATEST_SECONDS
+            missing = round(behind / FRAME_SECONDS) if behind > limit else 0
         self._frames += missing + 1
         return missing
 

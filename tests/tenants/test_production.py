@@ -62,6 +62,30 @@ def test_half_of_production_is_refused(tmp_path: Path, variables: dict[str, str]
     assert words in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"PBXAI_S3_ENDPOINT": "https://s3.example.com"}, "PBXAI_S3_BUCKET is not"),
+        ({"PBXAI_S3_BUCKET": "b", "PBXAI_S3_ACCESS_KEY": "k"}, "PBXAI_S3_SECRET_KEY go together"),
+        ({"PBXAI_S3_BUCKET": "b", "PBXAI_S3_SECRET_KEY": "s"}, "PBXAI_S3_ACCESS_KEY and"),
+        ({"PBXAI_S3_BUCKET": "b", "PBXAI_S3_ENDPOINT": "s3.example.com"}, "PBXAI_S3_ENDPOINT"),
+    ],
+)
+def test_half_a_storage_is_refused(tmp_path: Path, variables: dict[str, str], words: str):
+    done = run(tmp_path, "manage.py", "check", **variables)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_a_whole_storage_passes_with_keys_or_without(tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret")
+    keys = {"PBXAI_S3_ACCESS_KEY": "k", "PBXAI_S3_SECRET_KEY_FILE": str(secret)}
+    for more in ({}, keys):
+        done = run(tmp_path, "manage.py", "check", PBXAI_S3_BUCKET="b", **more)
+        assert done.returncode == 0, done.stderr
+
+
 def test_production_makes_no_keys_of_its_own(tmp_path: Path):
     variables = {"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS}
     for missing in keys():

@@ -80,6 +80,20 @@ def test_ticks_that_never_came_are_silence_of_their_length(at):
     assert (sound[round(3.5 * RATE) :] == 8).all()
 
 
+@pytest.mark.parametrize("late", [0.0, 0.09, 0.3])
+def test_a_short_hold_is_silence_of_its_length_though_its_end_was_noticed_late(at, late):
+    """The bridge's first tick after it may come late; those behind it are in time again."""
+    tap = Tap(RATE)
+    for number in range(50):
+        at(tap, 100 + number * 0.02, 7, 7)
+    for number in range(100):
+        at(tap, 101.4 + max(late, number * 0.02), 8, 8)
+    sound = stereo(tap.take())
+    assert len(sound) == 3.4 * RATE
+    assert not sound[RATE : round(1.4 * RATE)].any()
+    assert (sound[round(1.4 * RATE) :] == 8).all()
+
+
 def test_the_beginning_is_when_the_first_tick_was_due_though_it_came_late(at):
     tap = Tap(RATE)
     at(tap, 100.15, 0, 0)
