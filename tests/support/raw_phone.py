@@ -23,8 +23,8 @@ CLOCK_RATE = 8000
 FRAME_SECONDS = 0.02
 FRAME_BYTES = 160
 T1_SECONDS = 0.5
-ANSWER_SECONDS = 32.0
-"""64 times T1 (RFC 3261 section 17.1.1.2, timer B)."""
+REDIAL_SECONDS = 2.0
+ANSWER_SECONDS = 60.0
 LOUD = 300
 """Mean amplitude of a frame that somebody would hear; silence in µ-law is 0 to 8."""
 
@@ -131,12 +131,13 @@ class RawPhone:
         return answer
 
     async def _invite(self, text: str) -> None:
-        """Until somebody answers anything (RFC 3261 section 17.1.1.2, timer A)."""
+        """Until somebody answers anything (RFC 3261 section 17.1.1.2, timer A), also somebody who
+        listens only later."""
         pause = T1_SECONDS
         while not self.answers:
             self._send(text)
             await asyncio.sleep(pause)
-            pause *= 2
+            pause = min(pause * 2, REDIAL_SECONDS)
 
     async def cancel(self) -> None:
         self._send(self._request("CANCEL", 1, self._uri))
@@ -158,13 +159,13 @@ class RawPhone:
             lambda: next((each for each in self.answers if wanted(each)), None), seconds
         )
 
-    async def request(self, method: str, seconds: float = 30.0) -> str:
+    async def request(self, method: str, seconds: float = 60.0) -> str:
         """The first request of this method that came from the other side."""
         return await self._until(
             lambda: next((each for each in self.requests if each.startswith(method)), None), seconds
         )
 
-    async def speech(self, *, since: float = 0.0, packets: int = 5, seconds: float = 30.0) -> float:
+    async def speech(self, *, since: float = 0.0, packets: int = 5, seconds: float = 60.0) -> float:
         """When that many loud packets had come after `since`."""
         loud = await self._until(
             lambda: (
@@ -201,10 +202,18 @@ class RawPhone:
     # --- inside --------------------------------------------------------------
 
     async def _until(self, find, seconds: float):
-        async with asyncio.timeout(seconds):
-            while not (found := find()):
-                self._changed.clear()
-                await self._changed.wait()
+        try:
+            async with asyncio.timeout(seconds):
+                while not (found := find()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            asked = [request.split(maxsplit=1)[0] for request in self.requests]
+            answered = [answer.status for answer in self.answers]
+            raise AssertionError(
+                f"not within {seconds:g} s; so far answers {answered}, requests {asked}, "
+                f"{len(self.packets)} packets, {len(self._loud)} of them loud"
+            ) from None
         return found
 
     async def _speak(self) -> None:
