@@ -125,6 +125,13 @@ def test_a_call_begins_with_nothing_of_the_one_before_it(sentences):
     assert [decisions(vad, sentences[8000]) for _ in range(3)] == [first] * 3
 
 
+def test_speech_that_goes_on_needs_less_to_be_speech():
+    stream = NeuralVad(8000).open()
+    for probability in (0.49, 0.5, 0.36, 0.34, 0.36):
+        stream.decide(probability)
+    assert stream.decisions() == [False, True, True, False, False]
+
+
 def test_nothing_is_decided_before_the_batch_runs(sentences):
     vad = NeuralVad(8000)
     stream = vad.open()
