@@ -48,6 +48,7 @@ class CallerSpeech:
         self.uplink = Uplink(leg.capture, leg.clock_rate, settings.chunk_ms, self.every_ms, gate)
         self.is_gated = gate is not None
         self._counts_silence = bool(settings.idle_timeout_ms)
+        self._leg = leg
         self._time = time
         self._transcript = transcript
         self._timings = timings
@@ -60,15 +61,18 @@ class CallerSpeech:
         # speech_started's place includes the padding, speech_stopped's the silence waited for
         self._padding_ms = settings.prefix_padding_ms if is_server_vad else 0
         self._silence_ms = settings.silence_duration_ms if is_server_vad else 0
+        self._heard_until = 0.0
+        """When the last of what was captured came as RTP."""
         self._began = 0.0
         self._stopped = 0.0
 
     def take(self, event: CallerEvent, now: float) -> None:
         match event:
             case SpeechStarted(audio_ms=audio_ms):
-                self._start(min(now, self.uplink.moment(audio_ms + self._padding_ms, now)))
+                self._start(self.uplink.moment(audio_ms + self._padding_ms, self._heard_until))
             case SpeechStopped(audio_ms=audio_ms):
-                self._stop(self.uplink.moment(audio_ms - self._silence_ms, now), now)
+                at = self.uplink.moment(audio_ms - self._silence_ms, self._heard_until)
+                self._stop(at, now)
             case TurnCommitted(item_id=item_id, previous_item_id=previous):
                 self._transcript.caller_turn(
                     item_id,
@@ -88,6 +92,8 @@ class CallerSpeech:
     def listen(self) -> None:
         """Take what was said since the last tick; `events` says what our own VAD makes of it."""
         pcm = self._latest = self.uplink.pull()
+        if pcm:
+            self._heard_until = self._time.now() - self._leg.capture_delay_ms / 1000
         if self._vad is not None and pcm:
             self._vad_ms += len(pcm) / 2 * 1000 / self._clock_rate
             self._vad.feed(pcm)
@@ -132,12 +138,12 @@ class CallerSpeech:
         size = self._clock_rate * FRAME_MS // 1000 * 2
         return sum(FRAME_MS for level in levels_db(self._latest, size) if level > AUDIBLE_DB)
 
-    def spoken_at(self, event: VadEvent, now: float) -> float:
+    def spoken_at(self, event: VadEvent) -> float:
         """When that was which our own VAD has heard just now."""
-        return now - (self._vad_ms - event.at_ms) / 1000
+        return self._heard_until - (self._vad_ms - event.at_ms) / 1000
 
     def _take_own(self, event: VadEvent, now: float) -> None:
-        at = self.spoken_at(event, now)
+        at = self.spoken_at(event)
         match event:
             case VadOnset():
                 self._start(at)

@@ -346,7 +346,7 @@ class Dialogue:
             match event:
                 case VadOnset():
                     log.debug("dialogue.local_onset", at=now)
-                    began = self.caller.spoken_at(event, now)
+                    began = self.caller.spoken_at(event)
                     speaks = self.agent.is_audible or self._active is not None
                     self._make(self._keeper.local_onset(began, now, agent_speaks=speaks))
                 case VadEnd():

@@ -18,6 +18,10 @@ class CallTime:
         self._clock = clock
         self.answered_at: float | None = None
 
+    def now(self) -> float:
+        """On the clock, in seconds."""
+        return self._clock.now()
+
     def answered(self) -> None:
         self.answered_at = self._clock.now()
 
