@@ -11,12 +11,14 @@ from tests.e2e.people import spoken
 from tests.e2e.world import House, World, eventually
 from tests.support.raw_phone import RawPhone
 
-PROVIDER_SECONDS = 1.0
+PROVIDER_SECONDS = 2.0
 """So far away is the provider: a session takes that long to open."""
 AT_ONCE_SECONDS = 0.150
-MOST_SECONDS = 0.6
+MOST_SECONDS = 1.5
 """On a machine with much else to do; still clearly before there is a session."""
-CALLS = 4
+AT_ONCE = 2
+CALLS = 8
+"""At most, until so many were greeted at once: the machine may stand still at one or the other."""
 GREETING = "Good morning, you have reached the clinic. What can I do for you today?"
 QUESTION = spoken("what did you say")
 INTERRUPTION = spoken("what are your opening hours")
@@ -43,28 +45,36 @@ def phone_of(house: House) -> RawPhone:
     return RawPhone(("127.0.0.1", house.stack.sip_port))
 
 
+async def seconds_to_the_greeting(house: House) -> float:
+    """From the answer of a call to its first sound."""
+    async with phone_of(house) as phone:
+        answer = await phone.call(house.number.number)
+        await phone.speech(packets=1)
+        await phone.hang_up()
+    await house.ended_call()
+    return phone.loud()[0].at - answer.at
+
+
 async def test_it_is_heard_with_the_answer_and_the_agent_knows_it(
     world: World, record_property: Callable[[str, object], None]
 ) -> None:
     house = world.house(greeting=GREETING, misbehave=f"slow_open:{PROVIDER_SECONDS}")
     await ready(house)
-    waits = []
-    for number in range(CALLS):
-        async with phone_of(house) as phone:
-            answer = await phone.call(house.number.number)
-            await phone.speech(packets=1)
-            if number:  # the first may have had to fetch the file
-                waits.append(phone.loud()[0].at - answer.at)
-            if number == CALLS - 1:
-                await phone.silence()
-                phone.say(QUESTION)
-                await answered(world, house, "I said: Good morning")
-            await phone.hang_up()
-        record = await house.ended_call()
+    await seconds_to_the_greeting(house)  # the first may have to fetch the file
+    waits: list[float] = []
+    while len(waits) < CALLS and sum(wait <= AT_ONCE_SECONDS for wait in waits) < AT_ONCE:
+        waits.append(await seconds_to_the_greeting(house))
     record_property("first_audio_ms", [round(wait * 1000) for wait in waits])
-    assert min(waits) <= AT_ONCE_SECONDS, waits
+    assert sum(wait <= AT_ONCE_SECONDS for wait in waits) == AT_ONCE, waits
     assert max(waits) <= MOST_SECONDS, waits
 
+    async with phone_of(house) as phone:
+        await phone.call(house.number.number)
+        await phone.silence()
+        phone.say(QUESTION)
+        await answered(world, house, "I said: Good morning")
+        await phone.hang_up()
+    record = await house.ended_call()
     greeting, _question, reply = world.entries(record)[:3]
     assert (greeting.speaker, greeting.text, greeting.cut_text) == ("agent", GREETING, "")
     assert greeting.offset_ms < MOST_SECONDS * 1000
