@@ -231,7 +231,7 @@ def test_provider_echoes_and_writes_down_what_it_was_sent(provider: Provider) ->
 
 
 def test_provider_is_as_slow_to_open_as_it_is_told(provider: Provider) -> None:
-    provider.obey(Orders(mode="speaker", open_seconds=0.5, answer=bytes(FRAME_SAMPLES * 50)))
+    provider.obey(Orders(mode="speaker", open_seconds=2.0, answer=bytes(FRAME_SAMPLES * 50)))
     with connect(provider.url(8), compression=None) as socket_:
         socket_.send(UPDATE)
         with pytest.raises(TimeoutError):
