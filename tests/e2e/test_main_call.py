@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import Browser, Page, expect
 
 from media_worker.sip.phone_process import PhoneProcess
@@ -115,6 +117,16 @@ async def test_the_transcript_is_in_order_and_both_sides_are_there_after_a_reloa
     speakers = [entry.speaker for entry in world.entries(record)]
     assert speakers[:5] == ["agent", "caller", "agent", "caller", "agent"]
     assert all(entry.final for entry in world.entries(record))
+
+    sound = page.locator("#call-sound")
+    await expect(sound.locator("[data-state]")).to_have_attribute(
+        "data-state", re.compile("good|fair|poor")
+    )
+    await expect(sound).to_contain_text("MOS")
+    await expect(sound.get_by_text("Not sent to the provider")).to_be_visible()
+    answers = page.locator("#turns [data-turn] svg[role=img]")
+    assert await answers.count() >= 3, "the greeting and two answers"
+    assert record.quality.packets_received > 100
 
     shown = page.locator("#transcript [data-entry]")
     await expect(shown).to_have_count(len(speakers))
