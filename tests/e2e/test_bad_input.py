@@ -148,6 +148,7 @@ def another_worker(stack: RunningStack, folder: Path, token: str, port: int) -> 
         "PBXAI_WORKER_TOKEN": token,
         "PBXAI_SIP_PORT": str(port),
         "PBXAI_RTP_PORT": str(30000 + os.getpid() % 1000),
+        "PBXAI_METRICS_PORT": "0",
         "PBXAI_DRAIN_SECONDS": "1",
     }
     with (folder / "worker.log").open("a") as log:
