@@ -78,8 +78,13 @@ class Ring:
         if not self.pointer:
             raise MemoryError("no memory for a call's audio")
         self.state: _State = self.pointer.contents
-        self.buffer = ctypes.create_string_buffer(self.frame_bytes * RING_FRAMES)
         weakref.finalize(self, self.library.pbxai_ring_release, self.pointer)
+
+
+@functools.cache
+def _shared_buffer(size: int) -> Any:
+    """Frames on their way from a ring to bytes; one for all calls, as one thread takes them."""
+    return ctypes.create_string_buffer(size * RING_FRAMES)
 
 
 class RingCapture:
@@ -91,14 +96,15 @@ class RingCapture:
         self._ring = ring
         self._at = c_int64(0)
         self._copy = ring.library.pbxai_ring_copy
+        self._buffer = _shared_buffer(ring.frame_bytes)
 
     def take(self) -> bytes:
         ring, before = self._ring, self._at.value
-        count = self._copy(ring.pointer, byref(self._at), ring.buffer, RING_FRAMES)
+        count = self._copy(ring.pointer, byref(self._at), self._buffer, RING_FRAMES)
         if not count:
             return b""
         self.dropped_ms += (self._at.value - before - count) * FRAME_MS
-        return ctypes.string_at(ring.buffer, count * ring.frame_bytes)
+        return ctypes.string_at(self._buffer, count * ring.frame_bytes)
 
 
 class RingTicks:

@@ -63,6 +63,7 @@ async def test_hold_stops_the_sound_both_ways_and_unhold_brings_it_back(talking,
     call, taken = talking
     await call.hold()
     assert await taken.expect(LegHeld) == LegHeld(True)
+    await phone.event("held", call=call.number, held=True)  # or its INVITE is still under way
     taken.leg.capture.take()
     await call.unhold()
     assert await taken.expect(LegHeld, nth=2) == LegHeld(False)
