@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 from bench.callers import Callers
@@ -54,10 +55,21 @@ def a_line_to(rig: Rig, target: Product, calls: int, orders: Orders) -> Iterator
         target.stop()
 
 
-def greeting(rig: Rig, target: Product, calls: int, say: Callable[[str], None]) -> list[Promptness]:
+def far_provider(speech: Speech) -> Orders:
+    """It takes a second to open a session; its speech API speaks for three."""
+    frames = 3 * RATE // FRAME_SAMPLES
+    return Orders(
+        mode="speaker",
+        open_seconds=PROVIDER_SECONDS,
+        answer=speech.frames[:frames].tobytes(),
+        speech=soxr.resample(speech.pcm(0, frames), RATE, 24000).tobytes(),
+    )
+
+
+def greeting(
+    rig: Rig, target: Product, calls: int, orders: Orders, say: Callable[[str], None]
+) -> list[Promptness]:
     """From the 200 OK to the first packet with sound, while the provider takes a second to open."""
-    answer = rig.speech.frames[: 3 * RATE // FRAME_SAMPLES].tobytes()
-    orders = Orders(mode="speaker", open_seconds=PROVIDER_SECONDS, answer=answer)
     with a_line_to(rig, target, calls, orders) as callers:
         if not _wait_for_prompt(callers, target):
             say(f"no rendered greeting was played within {RENDER_SECONDS:.0f} s")

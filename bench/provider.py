@@ -27,6 +27,7 @@ import numpy as np
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
+from bench.front import open_front
 from bench.host import go_first
 
 APPEND_HEAD: Final = b'{"type":"input_audio_buffer.append","audio":"'
@@ -53,6 +54,8 @@ class Orders:
     answer: bytes = b""
     """Audio of an answer, in the session's format."""
     answer_byte_rate: int = 8000
+    speech: bytes = b""
+    """What its speech API says: PCM 24 kHz, 16 bit, mono."""
     tracked: frozenset[int] = frozenset()
     """Calls whose audio is written down."""
 
@@ -233,9 +236,12 @@ class _Provider:
         loop.add_reader(self._pipe.fileno(), self._obey)
         os.set_blocking(self._pipe.fileno(), True)  # libuv takes it away; an answer may be large
         loop.call_later(self.LAG_PERIOD, self._watch, loop.time() + self.LAG_PERIOD)
-        self._pipe.send(server.sockets[0].getsockname()[1])
+        port = server.sockets[0].getsockname()[1]
+        front = await open_front(port, lambda: self.orders.speech)
+        self._pipe.send((port, front.sockets[0].getsockname()[1]))
         await self._over.wait()
         server.close()
+        front.close()
 
     def _accept(self, request: WSUpgradeRequest) -> _Session:
         query = parse_qs(urlsplit(request.path.decode()).query)
@@ -285,10 +291,14 @@ class Provider:
         self._process = context.Process(target=_main, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()
-        self.port = int(self._pipe.recv())
+        self.port, self.front_port = self._pipe.recv()
 
     def url(self, call: int) -> str:
         return f"ws://127.0.0.1:{self.port}/v1/realtime?call={call}"
+
+    def front_url(self, call: int) -> str:
+        """The same provider, with its speech API at the same address."""
+        return f"ws://127.0.0.1:{self.front_port}/v1/realtime?call={call}"
 
     def obey(self, orders: Orders) -> None:
         self._pipe.send(orders)

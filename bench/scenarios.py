@@ -12,7 +12,7 @@ from bench.callers import Callers
 from bench.host import memory_kb, open_files, udp_ports
 from bench.house import House, known
 from bench.load import SETTLE_SECONDS, Rig, Row, empty, fill, warm_up
-from bench.promptness import barge_in, greeting, timed
+from bench.promptness import barge_in, far_provider, greeting, timed
 from bench.provider import Orders
 from bench.results import Overload, Promptness, RampStep, Soak, Vitals
 from bench.sip import Dialog
@@ -63,7 +63,7 @@ class Bench:
         self.say = say
 
     def product(self, name: str, calls: int, settings: dict[str, Any]) -> Product:
-        return Product(self.house, self.rig.provider, name, calls, settings)
+        return Product(self.house, self.rig.provider.url, name, calls, settings)
 
     def floor(self, client: str = "websockets") -> Floor:
         return Floor(self.rig.provider, self.rig.cores, client)
@@ -203,8 +203,12 @@ class Bench:
     # --- promptness ------------------------------------------------------------------------------
 
     def greeting(self, calls: int) -> list[Promptness]:
-        target = self.product("greeting", calls, {"greetings": {"en": GREETING}})
-        return self._said(greeting(self.rig, target, calls, self.say))
+        orders = far_provider(self.rig.speech)
+        self.rig.provider.obey(orders)  # publishing has the greeting rendered
+        settings = {"greetings": {"en": GREETING}}
+        address = self.rig.provider.front_url
+        target = Product(self.house, address, "greeting", calls, settings)
+        return self._said(greeting(self.rig, target, calls, orders, self.say))
 
     def barge_in(self, calls: int) -> list[Promptness]:
         found: list[Promptness] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from bench.host import Cores
@@ -36,12 +37,17 @@ class Product:
     """The media worker with its web side, and numbers whose agents have these settings."""
 
     def __init__(
-        self, house: House, provider: Provider, name: str, calls: int, settings: dict[str, Any]
+        self,
+        house: House,
+        address: Callable[[int], str],
+        name: str,
+        calls: int,
+        settings: dict[str, Any],
     ) -> None:
         self.name = name
         self.audio_format = str(settings.get("audio_format", "pcmu"))
         self._house = house
-        self._numbers = house.furnish(name, calls, provider.url, settings)
+        self._numbers = house.furnish(name, calls, address, settings)
 
     def start(self, *, max_calls: int = 512) -> int:
         return self._house.start_worker(max_calls=max_calls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 
 import msgspec
@@ -243,3 +244,17 @@ def test_provider_is_as_slow_to_open_as_it_is_told(provider: Provider) -> None:
 
     assert sum(len(base64.b64decode(delta["delta"])) for delta in deltas) == FRAME_SAMPLES * 50
     assert len(account.first_deltas[8]) == 1
+
+
+def test_provider_speaks_at_the_address_of_its_realtime_api(provider: Provider) -> None:
+    provider.obey(Orders(speech=b"speech"))
+    url = provider.front_url(9)
+    request = urllib.request.Request(
+        url.replace("ws:", "http:").replace("/realtime", "/audio/speech"), data=b'{"input":"Hi"}'
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        assert (reply.read(), reply.headers["Content-Type"]) == (b"speech", "audio/pcm")
+    with connect(url, compression=None) as socket_:
+        socket_.send(UPDATE)
+        next(events(socket_, "session.updated"))
+    assert provider.read().sessions == 1
