@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import wave
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from media_worker.sip.phone_process import PhoneProcess
+from tenants.models import TranscriptEntry
 from tests.e2e.people import spoken
 from tests.e2e.world import World, eventually
 from tests.support.ports import free_port
 
+ASKED = 5
 BARESIP = """
 sip_listen 127.0.0.1:{port}
 net_interface 127.0.0.1
@@ -29,6 +32,16 @@ audio_player aubridge,null
 audio_alert aubridge,null
 snd_path {folder}
 """
+
+
+def understood(entries: list[TranscriptEntry]) -> list[TranscriptEntry] | None:
+    """All entries, once the caller's question is among them and an answer behind it."""
+    is_answered = any(
+        "opening hours" in asked.text.lower() and answer.speaker == "agent" and answer.final
+        for asked, answer in pairwise(entries)
+        if asked.speaker == "caller"
+    )
+    return entries if is_answered else None
 
 
 def loudest_in(folder: Path) -> float:
@@ -74,7 +87,7 @@ async def test_baresip_asks_and_hears_the_agent(world: World, tmp_path: Path) ->
     pause = bytes(8000 * 2 * 6)
     with wave.open(str(tmp_path / "microphone.wav"), "wb") as microphone:
         microphone.setparams((1, 2, 8000, 0, "NONE", ""))
-        microphone.writeframes(pause + spoken("what are your opening hours") + pause * 3)
+        microphone.writeframes((pause + spoken("what are your opening hours") + pause) * ASKED)
     (tmp_path / "accounts").write_text("<sip:tester@127.0.0.1>;regint=0\n")
     (tmp_path / "config").write_text(BARESIP.format(port=free_port(), folder=tmp_path))
     process = await asyncio.create_subprocess_exec(
@@ -83,9 +96,9 @@ async def test_baresip_asks_and_hears_the_agent(world: World, tmp_path: Path) ->
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     call = await house.call()
+    # Once of several times: a stall of the machine garbles what it says.
     entries = await eventually(
-        lambda: found if len(found := world.entries(call)) > 2 and found[2].final else None,
-        why="an answer to what baresip said",
+        lambda: understood(world.entries(call)), why="an answer to what baresip said"
     )
     process.terminate()
     output, _ = await process.communicate()
@@ -93,5 +106,4 @@ async def test_baresip_asks_and_hears_the_agent(world: World, tmp_path: Path) ->
     assert record.codec.startswith("PCMU"), output.decode(errors="replace")
     assert record.end_cause == "caller_hung_up"
     assert [entry.speaker for entry in entries[:3]] == ["agent", "caller", "agent"]
-    assert "opening hours" in entries[1].text.lower()
     assert loudest_in(tmp_path) > 3000
