@@ -45,7 +45,7 @@ class Program:
 async def heard_a_sentence(taken) -> None:
     """The caller spoke and stopped, as the endpoint hears it."""
     detector = LocalVadDetector(frame_detector(LocalVad.ENERGY, 8000), silence_ms=600)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):  # its sentences are being rendered
         while True:
             detector.feed(await taken.capture(100))
             if any(isinstance(event, VadEnd) for event in detector.events()):
