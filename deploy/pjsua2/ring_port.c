@@ -136,6 +136,21 @@ PJ_DEF(int) pbxai_ring_copy(const pbxai_ring *ring, int64_t *at, char *out, int 
                     most);
 }
 
+/* Python's side: the same of many rings at once, `most` places each in `out`. */
+PJ_DECL(void)
+pbxai_rings_copy(const pbxai_ring *const *rings, int64_t *at, int *counts, int number, char *out,
+                 int most);
+PJ_DEF(void)
+pbxai_rings_copy(const pbxai_ring *const *rings, int64_t *at, int *counts, int number, char *out,
+                 int most)
+{
+    int i;
+    for (i = 0; i < number; ++i) {
+        counts[i] = pbxai_ring_copy(rings[i], &at[i], out, most);
+        out += (size_t)most * rings[i]->frame_bytes;
+    }
+}
+
 /* Python's side: kept ticks, from number *at on: each its time (CLOCK_MONOTONIC, ns, native 64 bit),
  * the peer's frame, ours. */
 PJ_DECL(int) pbxai_ring_copy_kept(const pbxai_ring *ring, int64_t *at, char *out, int most);
