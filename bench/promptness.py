@@ -20,8 +20,10 @@ from bench.sip import Dialog
 from bench.speech import FRAME_SAMPLES, RATE, Speech
 from bench.targets import Product
 from media_worker.audio import g711
+from media_worker.audio.activity import VoiceActivity
+from media_worker.audio.capture import Capture
 from media_worker.audio.neural import NeuralVad
-from media_worker.audio.vad import LocalVadDetector, VadOnset, frame_detector
+from media_worker.audio.vad import VadEvent, VadOnset
 from media_worker.contract import LocalVad
 
 PROVIDER_SECONDS: Final = 1.0
@@ -150,17 +152,20 @@ def _stops(
 
 def onset_packet(speech: Speech, mode: LocalVad, frame: int) -> int:
     """How many packets after the first with speech the detector knows; quiet came before."""
-    neural = NeuralVad(RATE) if mode is LocalVad.NEURAL else None
-    decide = frame_detector(mode, RATE) if neural is None else neural.open()
-    detector = LocalVadDetector(decide, silence_ms=500)
+    events: list[VadEvent] = []
+    activity = VoiceActivity(RATE, NeuralVad(RATE) if mode is LocalVad.NEURAL else None)
+    line = Capture(RATE)
+    activity.open(line, mode, silence_ms=500, hears=events.append)
+
+    def hear(octets: bytes) -> None:
+        line.put(g711.decode_mu_law(octets))
+        activity.listen()
+
     for quiet in speech.frames[speech.quiet_start :]:
-        detector.feed(g711.decode_mu_law(quiet.tobytes()))
+        hear(quiet.tobytes())
     for count in range(50):
-        octets = speech.frames[(frame + count) % speech.loop].tobytes()
-        detector.feed(g711.decode_mu_law(octets))
-        if neural is not None:
-            neural.run()
-        if any(isinstance(event, VadOnset) for event in detector.events()):
+        hear(speech.frames[(frame + count) % speech.loop].tobytes())
+        if any(isinstance(event, VadOnset) for event in events):
             return count
     return 50
 

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from media_worker.audio.activity import VoiceActivity
 from media_worker.audio.neural import NeuralError, NeuralVad
 from media_worker.config import WorkerConfig
 from media_worker.contract import (
@@ -96,7 +97,7 @@ class Worker:
         self._turned_away = Allowance(TURNED_AWAY_A_MINUTE)
         self._metrics = Metrics(version=VERSION)
         self._metrics_server: MetricsServer | None = None
-        self._neural: NeuralVad | None = None
+        self._activity: VoiceActivity
         self._outbox: Outbox
         self._recordings: Recordings
         self._admission: Admission
@@ -154,7 +155,7 @@ class Worker:
             on_check=self._check,
         )
         sip_config = self._sip_config()
-        await self._load_neural_vad(sip_config.clock_rate)
+        await self._open_ears(sip_config.clock_rate)
         self._endpoint = SipEndpoint(sip_config, self._on_invite, self._on_turned_away)
         self._clock.on_lag = self._metrics.ticked
         self._clock.start()
@@ -174,14 +175,15 @@ class Worker:
             sip_build=self._endpoint.build,
         )
 
-    async def _load_neural_vad(self, clock_rate: int) -> None:
-        """Now, in a thread: it takes some 200 ms, which no call shall feel."""
+    async def _open_ears(self, clock_rate: int) -> None:
+        """Now, in a thread: the model takes some 200 ms, which no call shall feel."""
+        neural = None
         try:
-            self._neural = await asyncio.to_thread(NeuralVad, clock_rate)
+            neural = await asyncio.to_thread(NeuralVad, clock_rate)
         except NeuralError as error:
             log.error("worker.no_neural_vad", used_instead="webrtc", error=str(error))
-        else:
-            self._clock.between(self._neural.run)
+        self._activity = VoiceActivity(clock_rate, neural)
+        self._clock.before(self._activity.listen)
 
     def _sip_config(self) -> SipConfig:
         config = self._config
@@ -290,7 +292,7 @@ class Worker:
                 emit=emit,
                 clock=self._clock,
                 prompts=prompts,
-                neural=self._neural,
+                activity=self._activity,
             )
             self._calls[plan.call_id] = conversation
             self._metrics.call_began(plan.call_id, conversation.counts)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from media_worker.audio.outlet import FRAME_MS
+import numpy as np
+from numpy.typing import NDArray
+
+from media_worker.audio.outlet import FRAME_MS, frame_bytes
 
 LIMIT_MS: Final = 2000
+FRAMES_A_READ: Final = 4
+"""Of one call; where there are as many, there may be more."""
 
 
 class FrameSource(Protocol):
@@ -22,6 +27,27 @@ class FrameSource(Protocol):
 
     def take(self) -> bytes:
         """All audio since the last call, oldest first; empty when there is none. Event loop."""
+        ...
+
+    def new_reader(self) -> FrameReader:
+        """For sources of this kind."""
+        ...
+
+
+class FrameReader(Protocol):
+    """Reads many sources at once, beside those who take from them. Event loop."""
+
+    def add(self, source: Any) -> None:
+        """Read also this one, from now on; its place is behind the others."""
+        ...
+
+    def remove(self, place: int) -> None:
+        """The last one takes this place."""
+        ...
+
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """What came in since the last call: frames of 16-bit PCM, (sources, FRAMES_A_READ, octets),
+        and how many of them each source has, oldest first. Valid until the next call."""
         ...
 
 
@@ -40,6 +66,8 @@ class Capture:
         """Milliseconds thrown away because nobody took them in time."""
         self._limit = max(1, limit_ms // FRAME_MS)
         self._frames: deque[bytes] = deque()
+        self.also: tuple[deque[bytes], ...] = ()
+        """Queues of those who read beside: each frame goes there too."""
 
     def put(self, frame: bytes) -> None:
         """Add 20 ms of 16-bit mono PCM; beyond the limit the oldest frame goes. Media thread."""
@@ -52,6 +80,8 @@ class Capture:
             else:
                 self.dropped_ms += FRAME_MS
         frames.append(frame)
+        for queue in self.also:
+            queue.append(frame)
 
     def take(self) -> bytes:
         """All audio since the last call, oldest first; empty when there is none. Event loop."""
@@ -63,3 +93,34 @@ class Capture:
             except IndexError:  # the writer dropped one meanwhile
                 break
         return b"".join(taken)
+
+    def new_reader(self) -> CaptureReader:
+        return CaptureReader(self.clock_rate)
+
+
+class CaptureReader:
+    """Reads frame by frame (`FrameReader`)."""
+
+    def __init__(self, clock_rate: int) -> None:
+        self._frame_bytes = frame_bytes(clock_rate)
+        self._queues: list[tuple[Capture, deque[bytes]]] = []
+
+    def add(self, source: Capture) -> None:
+        queue: deque[bytes] = deque(maxlen=LIMIT_MS // FRAME_MS)
+        source.also += (queue,)
+        self._queues.append((source, queue))
+
+    def remove(self, place: int) -> None:
+        source, queue = self._queues[place]
+        source.also = tuple(other for other in source.also if other is not queue)
+        self._queues[place] = self._queues[-1]
+        self._queues.pop()
+
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        frames = np.zeros((len(self._queues), FRAMES_A_READ, self._frame_bytes), np.uint8)
+        counts = np.zeros(len(self._queues), np.int32)
+        for place, (_, queue) in enumerate(self._queues):
+            while queue and counts[place] < FRAMES_A_READ:
+                frames[place, counts[place]] = np.frombuffer(queue.popleft(), np.uint8)
+                counts[place] += 1
+        return frames, counts

@@ -1,28 +1,29 @@
 """Local voice activity: a decision a frame, and the hysteresis that makes turns of them.
 
 Energy and WebRTC decide at once; the neural detector decides for all calls of the process together
-(`media_worker.audio.neural`). So there are two steps for all of them: `feed` what came, then ask
-for the `events`.
+(`media_worker.audio.neural`). `media_worker.audio.activity` has them listen.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from math import log10
 from typing import Final, Protocol
 
 import msgspec
 import numpy as np
 import webrtcvad
+from numpy.typing import NDArray
 
 from media_worker.contract import LocalVad
 
 FRAME_MS: Final = 20
-ONSET_MS: Final = 60
 LEAST_DB: Final = -50.0
 """RMS level relative to full scale; below it nothing is speech."""
 SILENCE_DB: Final = -100.0
 _LOUDEST: Final = 32768.0
+_SMALLEST: Final = 1e-20
+
+Octets = bytes | NDArray[np.uint8]
 
 
 class VadOnset(msgspec.Struct, frozen=True):
@@ -94,57 +95,15 @@ class Hysteresis:
         return VadEnd(self._last_speech_ms)
 
 
-class Detector(Protocol):
-    """Says of each frame of `frame_ms` whether it is speech."""
+class FrameDetector(Protocol):
+    """Says of each frame of 20 ms at once whether it is speech."""
 
-    frame_ms: int
-
-    def feed(self, pcm: bytes) -> None:
-        """16-bit mono PCM of any length; what is short of a frame waits for the next call."""
-        ...
-
-    def decisions(self) -> list[bool]:
-        """Of the frames that were decided since the last call, oldest first."""
-        ...
-
-    def close(self) -> None:
-        """No more will come."""
+    def is_speech(self, frame: Octets, level: float) -> bool:
+        """`frame`: 16-bit mono PCM; `level`: its RMS in dB below full scale."""
         ...
 
 
-class _FrameByFrame:
-    """A detector that looks at one frame of 20 ms after the other, and first at its level."""
-
-    frame_ms = FRAME_MS
-
-    def __init__(self, clock_rate: int) -> None:
-        self._frame_bytes = clock_rate * FRAME_MS // 1000 * 2
-        self._rest = b""
-        self._decisions: list[bool] = []
-
-    def _is_speech(self, frame: bytes, level: float) -> bool:
-        raise NotImplementedError
-
-    def feed(self, pcm: bytes) -> None:
-        data = self._rest + pcm
-        size = self._frame_bytes
-        whole = len(data) - len(data) % size
-        self._rest = data[whole:]
-        levels = levels_db(data[:whole], size)
-        self._decisions += [
-            self._is_speech(data[number * size : (number + 1) * size], level)
-            for number, level in enumerate(levels)
-        ]
-
-    def decisions(self) -> list[bool]:
-        decisions, self._decisions = self._decisions, []
-        return decisions
-
-    def close(self) -> None:
-        self._rest = b""
-
-
-class EnergyDetector(_FrameByFrame):
+class EnergyDetector:
     """Speech is what stands out of the noise floor, itself the least level of the last 1.5 s.
 
     Noise floor by minimum statistics (R. Martin, 2001). Levels are dB below full scale.
@@ -156,15 +115,14 @@ class EnergyDetector(_FrameByFrame):
     _BLOCK_FRAMES: Final = 15
     _BLOCKS: Final = 5
 
-    def __init__(self, clock_rate: int) -> None:
-        super().__init__(clock_rate)
+    def __init__(self) -> None:
         self._minima: deque[float] = deque(maxlen=self._BLOCKS)
         self._before = 0.0
         """The least of the minima; no level is above it."""
         self._block = 0.0
         self._block_frames = 0
 
-    def _is_speech(self, frame: bytes, level: float) -> bool:
+    def is_speech(self, frame: Octets, level: float) -> bool:
         self._block = min(self._block, level)
         floor = min(self._before, self._block)
         self._block_frames += 1
@@ -175,27 +133,33 @@ class EnergyDetector(_FrameByFrame):
         return level > max(LEAST_DB, min(floor, self.HIGHEST_FLOOR_DB) + self.MARGIN_DB)
 
 
-class WebrtcDetector(_FrameByFrame):
+class WebrtcDetector:
     """WebRTC's VAD at its strictest, behind a level gate: it calls very faint noise speech."""
 
     STRICTEST: Final = 3
 
     def __init__(self, clock_rate: int) -> None:
-        super().__init__(clock_rate)
         self._clock_rate = clock_rate
         self._vad = webrtcvad.Vad(self.STRICTEST)
 
-    def _is_speech(self, frame: bytes, level: float) -> bool:
+    def is_speech(self, frame: Octets, level: float) -> bool:
         return level > LEAST_DB and bool(self._vad.is_speech(frame, self._clock_rate))
 
 
+def levels_of(frames: NDArray[np.int16]) -> NDArray[np.float32]:
+    """RMS level of each frame of 16-bit samples (last axis) in dB full scale, at least -100."""
+    sound = frames.astype(np.float32)
+    full = _LOUDEST * _LOUDEST * frames.shape[-1]
+    powers = np.maximum(np.vecdot(sound, sound) / full, _SMALLEST)
+    levels: NDArray[np.float32] = np.maximum(10 * np.log10(powers), SILENCE_DB)
+    return levels
+
+
 def levels_db(pcm: bytes, frame_bytes: int) -> list[float]:
-    """RMS level of each whole frame of 16-bit PCM in dB below full scale, -100 for silence."""
+    """The same of each whole frame of PCM."""
     samples = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // frame_bytes * frame_bytes // 2)
-    frames = samples.astype(np.float32).reshape(-1, frame_bytes // 2)
-    powers: list[float] = np.vecdot(frames, frames).tolist()
-    full = _LOUDEST * _LOUDEST * frame_bytes / 2
-    return [max(SILENCE_DB, 10 * log10(power / full)) if power else SILENCE_DB for power in powers]
+    levels: list[float] = levels_of(samples.reshape(-1, frame_bytes // 2)).tolist()
+    return levels
 
 
 def level_db(pcm: bytes) -> float:
@@ -203,41 +167,11 @@ def level_db(pcm: bytes) -> float:
     return levels_db(pcm, len(pcm))[0] if pcm else SILENCE_DB
 
 
-class LocalVadDetector:
-    """Says when the caller begins and stops, by what a detector makes of the frames."""
-
-    def __init__(self, detector: Detector, *, silence_ms: int, onset_ms: int = ONSET_MS) -> None:
-        self._detector = detector
-        self._hysteresis = Hysteresis(
-            onset_ms=onset_ms, silence_ms=silence_ms, frame_ms=detector.frame_ms
-        )
-
-    @property
-    def speaking(self) -> bool:
-        return self._hysteresis.speaking
-
-    @property
-    def speech_ms(self) -> int:
-        """How much of the speech that goes on was speech; 0 while nobody speaks."""
-        return self._hysteresis.speech_ms
-
-    def feed(self, pcm: bytes) -> None:
-        self._detector.feed(pcm)
-
-    def events(self) -> list[VadEvent]:
-        """What came of the audio fed so far, as far as it is decided."""
-        feed = self._hysteresis.feed
-        return [event for said in self._detector.decisions() if (event := feed(said)) is not None]
-
-    def close(self) -> None:
-        self._detector.close()
-
-
-def frame_detector(mode: LocalVad, clock_rate: int) -> Detector:
+def frame_detector(mode: LocalVad, clock_rate: int) -> FrameDetector:
     """A detector that needs nothing but the frames themselves."""
     match mode:
         case LocalVad.ENERGY:
-            return EnergyDetector(clock_rate)
+            return EnergyDetector()
         case LocalVad.WEBRTC:
             return WebrtcDetector(clock_rate)
         case _:

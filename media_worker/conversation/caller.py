@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from media_worker.audio.neural import NeuralVad
-from media_worker.audio.vad import (
-    FRAME_MS,
-    Detector,
-    LocalVadDetector,
-    VadEnd,
-    VadEvent,
-    VadOnset,
-    frame_detector,
-    levels_db,
-)
+from media_worker.audio.activity import Ear, Hears
+from media_worker.audio.vad import FRAME_MS, VadEnd, VadEvent, VadOnset, levels_db
 from media_worker.contract import LocalVad, Settings, VadMode
 from media_worker.conversation.gate import gate_of
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.timings import CallTime, Timings
 from media_worker.conversation.transcript import Transcript
-from media_worker.conversation.uplink import Uplink, pace_ms
+from media_worker.conversation.uplink import Uplink
 from media_worker.realtime.session import CallerText, SpeechStarted, SpeechStopped, TurnCommitted
 
 AUDIBLE_DB: Final = -42.0
@@ -28,9 +20,12 @@ AUDIBLE_DB: Final = -42.0
 
 CallerEvent = SpeechStarted | SpeechStopped | TurnCommitted | CallerText
 
+Listen = Callable[[LocalVad, int, Hears], Ear]
+"""Have our own VAD listen to the caller: how, and what silence ends speech, in ms."""
+
 
 class CallerSpeech:
-    """Moments are seconds on the call's clock."""
+    """Moments are seconds on the call's clock. `hears` is told what our own VAD hears."""
 
     def __init__(
         self,
@@ -39,13 +34,13 @@ class CallerSpeech:
         time: CallTime,
         transcript: Transcript,
         timings: Timings,
-        neural: NeuralVad | None,
+        listen: Listen,
+        hears: Hears,
     ) -> None:
+        # turns that our own VAD ends need one even where none is chosen
         listens = settings.local_vad is not LocalVad.OFF or settings.vad_mode is VadMode.LOCAL
-        self.every_ms = pace_ms(settings.chunk_ms, listens=listens)
-        """So often what the caller says is to be taken."""
         gate = gate_of(settings, leg.clock_rate) if listens and settings.vad_gates_audio else None
-        self.uplink = Uplink(leg.capture, leg.clock_rate, settings.chunk_ms, self.every_ms, gate)
+        self.uplink = Uplink(leg.capture, leg.clock_rate, settings.chunk_ms, gate)
         self.is_gated = gate is not None
         self._counts_silence = bool(settings.idle_timeout_ms)
         self._leg = leg
@@ -53,8 +48,12 @@ class CallerSpeech:
         self._transcript = transcript
         self._timings = timings
         self._clock_rate = leg.clock_rate
-        self._vad = _detector(settings, leg.clock_rate, neural)
-        self._vad_ms = 0.0
+        self._hears = hears
+        self._ear = (
+            listen(settings.local_vad, settings.silence_duration_ms, self._on_vad)
+            if listens
+            else None
+        )
         self._latest = b""
         self._owns_turns = settings.vad_mode is VadMode.LOCAL
         is_server_vad = settings.vad_mode is VadMode.SERVER
@@ -89,24 +88,17 @@ class CallerSpeech:
                 elif final:
                     self._transcript.no_words(item_id)
 
-    def listen(self) -> None:
-        """Take what was said since the last tick; `events` says what our own VAD makes of it."""
-        pcm = self._latest = self.uplink.pull()
-        if pcm:
-            self._heard_until = self._time.now() - self._leg.capture_delay_ms / 1000
-        if self._vad is not None and pcm:
-            self._vad_ms += len(pcm) / 2 * 1000 / self._clock_rate
-            self._vad.feed(pcm)
+    def pull(self) -> None:
+        """Take what was said since the last tick."""
+        self._latest = self.uplink.pull()
+        if self._latest:
+            self._heard_until = self._arrived()
 
-    def events(self, now: float) -> list[VadEvent]:
-        """What our own VAD has heard by now."""
-        if self._vad is None:
-            return []
-        events = self._vad.events()
-        if self._owns_turns:
-            for event in events:
-                self._take_own(event, now)
-        return events
+    def hold(self, held: bool) -> None:
+        """The call is on hold, or back: until then nothing is sent and nobody listens."""
+        self.uplink.held = held
+        if self._ear is not None:
+            self._ear.is_deaf = held
 
     def send(self, *, provider_hears: bool, agent_speaks: bool) -> None:
         """Send up what is speech. Besides, the provider must hear the end of what it began to hear,
@@ -114,18 +106,18 @@ class CallerSpeech:
         is_open = (
             provider_hears
             or (self._counts_silence and not agent_speaks)
-            or (self._vad is not None and self._vad.speaking)
+            or (self._ear is not None and self._ear.speaking)
         )
         self.uplink.send(is_open=is_open)
 
     def close(self) -> None:
-        if self._vad is not None:
-            self._vad.close()
+        if self._ear is not None:
+            self._ear.close()
 
     @property
     def speech_ms(self) -> int:
         """How much speech our own VAD has heard since its onset; 0 while it hears none."""
-        return self._vad.speech_ms if self._vad else 0
+        return self._ear.speech_ms if self._ear else 0
 
     @property
     def began(self) -> float:
@@ -140,15 +132,26 @@ class CallerSpeech:
 
     def spoken_at(self, event: VadEvent) -> float:
         """When that was which our own VAD has heard just now."""
-        return self._heard_until - (self._vad_ms - event.at_ms) / 1000
+        heard_ms = self._ear.heard_ms if self._ear else 0
+        return self._arrived() - (heard_ms - event.at_ms) / 1000
 
-    def _take_own(self, event: VadEvent, now: float) -> None:
+    def _arrived(self) -> float:
+        """When that came as RTP which has come out of the jitter buffer just now."""
+        return self._time.now() - self._leg.capture_delay_ms / 1000
+
+    def _on_vad(self, event: VadEvent) -> None:
+        if self._owns_turns:
+            self._take_own(event)
+        self._hears(event)
+
+    def _take_own(self, event: VadEvent) -> None:
         at = self.spoken_at(event)
         match event:
             case VadOnset():
                 self._start(at)
             case VadEnd():
-                self._stop(at, now)
+                self._stop(at, self._time.now())
+                self.uplink.flush()  # where a short silence ends a turn, its end may wait here
 
     def _start(self, at: float) -> None:
         self._began = self._stopped = at
@@ -157,18 +160,3 @@ class CallerSpeech:
     def _stop(self, at: float, now: float) -> None:
         self._stopped = max(at, self._began)
         self._timings.caller_stopped(self._stopped, known_at=now)
-
-
-def _detector(
-    settings: Settings, clock_rate: int, neural: NeuralVad | None
-) -> LocalVadDetector | None:
-    """Turns that our own VAD ends need one even where none is chosen."""
-    mode = settings.local_vad
-    if mode is LocalVad.OFF and settings.vad_mode is not VadMode.LOCAL:
-        return None
-    if mode is LocalVad.NEURAL and neural is not None:
-        detector: Detector = neural.open()
-    else:  # the next best where there is no model on this machine; the worker's log says so
-        frame_mode = LocalVad.ENERGY if mode is LocalVad.ENERGY else LocalVad.WEBRTC
-        detector = frame_detector(frame_mode, clock_rate)
-    return LocalVadDetector(detector, silence_ms=settings.silence_duration_ms)

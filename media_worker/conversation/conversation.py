@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from media_worker.audio.neural import NeuralVad
+from media_worker.audio.activity import Ear, Hears, VoiceActivity
+from media_worker.audio.vad import VadEvent
 from media_worker.contract import (
     AnyEvent,
     CallAnswered,
@@ -18,6 +19,7 @@ from media_worker.contract import (
     CallMeasured,
     CallPlan,
     EndCause,
+    LocalVad,
     ProblemKind,
     PromptKind,
 )
@@ -60,8 +62,8 @@ class Conversation:
     `new_session` makes a session that is not open; it gets the conversation so far, empty at first.
     `apology` renders plan.apology as 16-bit PCM at the leg's clock rate. `emit` takes what
     happened; CallEnded is emitted once, last, whatever happens. `prompts`: what is said first, as
-    far as it is rendered, as such PCM too; the provider says the rest. `neural` is the process's
-    detector, run by the clock between the two steps of a tick.
+    far as it is rendered, as such PCM too; the provider says the rest. `activity` listens to all
+    calls of the process, at each tick before the calls themselves.
     """
 
     def __init__(
@@ -73,14 +75,15 @@ class Conversation:
         apology: Callable[[], Awaitable[bytes]],
         emit: Callable[[AnyEvent], None],
         clock: Ticker,
+        activity: VoiceActivity,
         prompts: Mapping[PromptKind, bytes] | None = None,
-        neural: NeuralVad | None = None,
     ) -> None:
         self.plan = plan
         self._leg = leg
         self._apology = apology
         self._emit = emit
         self._clock = clock
+        self._activity = activity
         self._time = CallTime(clock)
         self._sessions = Sessions(plan, new_session, clock, self._time, emit)
         self._dialogue = Dialogue(
@@ -93,7 +96,7 @@ class Conversation:
             on_tool=lambda asked, position: self._tools.request(asked, position),
             on_interrupted=lambda: self._tools.interrupted(),
             prompts=prompts or {},
-            neural=neural,
+            listen=self._listen,
         )
         self._tools = Tools(plan.tools, leg, self, self._time, emit)
         self._answered = asyncio.Event()
@@ -105,9 +108,7 @@ class Conversation:
     async def run(self) -> EndCause:
         """Answer and talk until one side ends it; why it ended. Raises nothing but cancellation."""
         end = _End(EndCause.WORKER_STOPPED)
-        stop_ticking = self._clock.add(
-            self._tick, every_ms=self._dialogue.caller.every_ms, first=self._listen
-        )
+        stop_ticking = self._clock.add(self._tick, every_ms=self.plan.settings.chunk_ms)
         try:
             end = await self._live()
         except Exception:
@@ -187,7 +188,7 @@ class Conversation:
                     self._emit(CallAnswered(codec=codec))
                     self._answered.set()
                 case LegHeld(held=held):
-                    self._dialogue.caller.uplink.held = held
+                    self._dialogue.caller.hold(held)
                 case LegDtmf():
                     log.debug("conversation.dtmf_ignored")
                 case LegEnded():
@@ -258,8 +259,11 @@ class Conversation:
 
     # --- time and end ----------------------------------------------------------------------------
 
-    def _listen(self) -> None:
-        self._attempt(self._dialogue.listen)
+    def _listen(self, mode: LocalVad, silence_ms: int, hears: Hears) -> Ear:
+        def attempt(event: VadEvent) -> None:
+            self._attempt(lambda: hears(event))
+
+        return self._activity.open(self._leg.capture, mode, silence_ms=silence_ms, hears=attempt)
 
     def _tick(self) -> None:
         self._attempt(self._dialogue.tick)

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from media_worker.audio.neural import NeuralVad
-from media_worker.audio.vad import VadEnd, VadOnset
+from media_worker.audio.vad import VadEnd, VadEvent, VadOnset
 from media_worker.contract import AnyEvent, CallPlan, ProblemKind, PromptKind, VadMode
 from media_worker.conversation import fallback
 from media_worker.conversation.agent import AgentSpeech
-from media_worker.conversation.caller import CallerEvent, CallerSpeech
+from media_worker.conversation.caller import CallerEvent, CallerSpeech, Listen
 from media_worker.conversation.greeting import Opening
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.quiet import Quiet
@@ -60,7 +59,7 @@ class Dialogue:
         on_tool: Callable[[ToolRequested, int], None],
         on_interrupted: Callable[[], None],
         prompts: Mapping[PromptKind, bytes],
-        neural: NeuralVad | None = None,
+        listen: Listen,
     ) -> None:
         self._clock = clock
         self._time = time
@@ -71,7 +70,9 @@ class Dialogue:
         self.transcript = Transcript(emit)
         timings = Timings(leg.playout, time, emit)
         self.agent = AgentSpeech(leg.playout, time, self.transcript, timings)
-        self.caller = CallerSpeech(plan.settings, leg, time, self.transcript, timings, neural)
+        self.caller = CallerSpeech(
+            plan.settings, leg, time, self.transcript, timings, listen, self._hear
+        )
         self._keeper = TurnKeeper(
             interrupt=plan.settings.interrupt,
             guard_ms=plan.settings.greeting_guard_ms,
@@ -301,14 +302,10 @@ class Dialogue:
 
     # --- time ------------------------------------------------------------------------------------
 
-    def listen(self) -> None:
-        """First half of a tick: take what the caller said. Our VAD may hear all calls together."""
-        self.caller.listen()
-
     def tick(self) -> None:
         """What the passing of time brings; also while there is no session."""
         now = self._clock.now()
-        self._hear(now)
+        self.caller.pull()
         self._send()
         self._follow_greeting(now)
         # Counted only for speech that began within the guard: a level costs time.
@@ -341,16 +338,17 @@ class Dialogue:
         self.agent.close(self._clock.now())
         self.transcript.close(self._time.ms())
 
-    def _hear(self, now: float) -> None:
-        for event in self.caller.events(now):
-            match event:
-                case VadOnset():
-                    log.debug("dialogue.local_onset", at=now)
-                    began = self.caller.spoken_at(event)
-                    speaks = self.agent.is_audible or self._active is not None
-                    self._make(self._keeper.local_onset(began, now, agent_speaks=speaks))
-                case VadEnd():
-                    self._make(self._keeper.local_end(now))
+    def _hear(self, event: VadEvent) -> None:
+        """Our own VAD hears the caller at each tick, however seldom a chunk is sent."""
+        now = self._clock.now()
+        match event:
+            case VadOnset():
+                log.debug("dialogue.local_onset", at=now)
+                began = self.caller.spoken_at(event)
+                speaks = self.agent.is_audible or self._active is not None
+                self._make(self._keeper.local_onset(began, now, agent_speaks=speaks))
+            case VadEnd():
+                self._make(self._keeper.local_end(now))
 
     def _send(self) -> None:
         if not self.caller.is_gated:

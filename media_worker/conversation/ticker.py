@@ -25,10 +25,10 @@ PERIOD_SECONDS: Final = TICK_MS / 1000
 class _Member:
     """Somebody who is called every n-th tick."""
 
-    __slots__ = ("callback", "first")
+    __slots__ = ("callback",)
 
-    def __init__(self, callback: Callable[[], None], first: Callable[[], None] | None) -> None:
-        self.callback, self.first = callback, first
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
 
 
 class Ticker:
@@ -42,7 +42,7 @@ class Ticker:
         self._period = period_seconds
         self._phases: dict[int, list[dict[_Member, None]]] = {}
         """By how many ticks apart: who is due at each of them."""
-        self._between: list[Callable[[], None]] = []
+        self._before: list[Callable[[], None]] = []
         self._ticks = 0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
@@ -67,28 +67,18 @@ class Ticker:
             self._timer.cancel()
             self._timer = None
 
-    def add(
-        self,
-        callback: Callable[[], None],
-        *,
-        every_ms: int = TICK_MS,
-        first: Callable[[], None] | None = None,
-    ) -> Callable[[], None]:
-        """Have `callback` called every so often, until the function returned is called.
-
-        `first` is called before it: all that are due at a tick make their first step, then comes
-        what was given to `between`, then their second.
-        """
+    def add(self, callback: Callable[[], None], *, every_ms: int = TICK_MS) -> Callable[[], None]:
+        """Have `callback` called every so often, until the function returned is called."""
         apart = max(1, every_ms // TICK_MS)
         phases = self._phases.setdefault(apart, [{} for _ in range(apart)])
         phase = min(phases, key=len)
-        member = _Member(callback, first)
+        member = _Member(callback)
         phase[member] = None
         return lambda: phase.pop(member, None)
 
-    def between(self, step: Callable[[], None]) -> None:
-        """Have `step` called at each tick between the two steps of those who are due."""
-        self._between.append(step)
+    def before(self, step: Callable[[], None]) -> None:
+        """Have `step` called at each tick before those who are due."""
+        self._before.append(step)
 
     async def sleep(self, seconds: float) -> None:
         """Until the first tick that is not earlier than `seconds` from now."""
@@ -122,10 +112,7 @@ class Ticker:
                 waker.set_result(None)
         due = self._due_members(missed + 1)
         self._ticks += missed + 1
-        for member in due:
-            if member.first is not None:
-                _attempt(member.first)
-        for step in self._between:
+        for step in self._before:
             _attempt(step)
         for member in due:
             _attempt(member.callback)

@@ -14,17 +14,10 @@ LIMIT_MS: Final = 2000
 """What waits while a session is slow or being replaced; older audio is dropped."""
 REMEMBERED_GAPS: Final = 64
 """Places on the audio clock that lie before so many gaps are not asked about any more."""
-LISTENING_MS: Final = 40
-"""Our own VAD hears the caller at least so often, also where the provider gets larger chunks."""
-
-
-def pace_ms(chunk_ms: int, *, listens: bool) -> int:
-    """How often a call is looked at: each chunk, or more often so that our VAD is quick."""
-    return min(chunk_ms, LISTENING_MS) if listens else chunk_ms
 
 
 class Uplink:
-    """At each tick `pull` takes what came in; `send` sends a chunk when that much is there.
+    """Once a chunk `pull` takes what came in and `send` sends it.
 
     The session's audio clock counts what it was sent; what was not (hold, gate, overflow) is a gap
     in it that `moment` knows of.
@@ -35,7 +28,6 @@ class Uplink:
         capture: FrameSource,
         clock_rate: int,
         chunk_ms: int,
-        every_ms: int,
         gate: Gate | None = None,
     ) -> None:
         self.held = False
@@ -48,11 +40,8 @@ class Uplink:
         self._clock_rate = clock_rate
         self._bytes_per_ms = clock_rate * 2 / 1000
         self._limit = int(LIMIT_MS * self._bytes_per_ms)
-        self._chunk = int(chunk_ms * self._bytes_per_ms)
-        self._fits = chunk_ms % every_ms == 0
-        # a frame may come a little later than its tick: half a tick less is a chunk too
-        slack = every_ms / 2 if self._fits else 0
-        self._least = int((chunk_ms - slack) * self._bytes_per_ms)
+        # a frame may come a little later than its tick: half a chunk is one too
+        self._least = int(chunk_ms / 2 * self._bytes_per_ms)
         self._waiting = bytearray()
         self._session: RealtimeSession | None = None
         self._encoder: Encoder
@@ -96,18 +85,29 @@ class Uplink:
 
     def send(self, *, is_open: bool = True) -> None:
         """Send what waits, if it is a chunk and there is a session. `is_open` is the gate's."""
+        self._release(is_open=is_open)
+        if len(self._waiting) >= self._least:
+            self._ship()
+
+    def flush(self) -> None:
+        """Take and send all there is, however little: the caller's turn ends here."""
+        self.pull()
+        self._release(is_open=True)
+        if self._waiting:
+            self._ship()
+
+    def _release(self, *, is_open: bool) -> None:
         if self._gate is not None:
             pcm, kept_back = self._gate.release(is_open=is_open)
             self._pass(pcm)
             self._skip(kept_back)
+
+    def _ship(self) -> None:
         session = self._session
-        waiting = len(self._waiting)
-        if session is None or waiting < self._least:
+        if session is None:
             return
-        # a chunk of 100 ms and a look every 40: the rest waits for the next
-        size = waiting if self._fits or waiting >= 2 * self._chunk else self._chunk
-        pcm = bytes(self._waiting[:size])
-        del self._waiting[:size]
+        pcm = bytes(self._waiting)
+        self._waiting.clear()
         try:
             session.send_audio(self._encoder.encode(pcm))
         except SessionError:

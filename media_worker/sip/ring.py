@@ -13,6 +13,10 @@ import weakref
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_uint, c_void_p
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from media_worker.audio.capture import FRAMES_A_READ
 from media_worker.audio.outlet import FRAME_MS, frame_bytes
 from media_worker.audio.tap import Tap
 from media_worker.sip.config import SipError
@@ -46,9 +50,9 @@ class _State(ctypes.Structure):
 def rings() -> Any:
     """The functions of ring_port.c, called with the interpreter lock held: they take no time.
 
-    None where this build of pjsua2 has none.
+    None where this build of pjsua2 has not all of them.
     """
-    if not hasattr(c_library(), "pbxai_ring_create"):
+    if not hasattr(c_library(), "pbxai_rings_copy"):  # the latest of them
         return None
     library = ctypes.PyDLL(library_path())
     library.pbxai_ring_create.argtypes = [c_uint]
@@ -61,6 +65,8 @@ def rings() -> Any:
     library.pbxai_ring_take_back.restype = c_int64
     for copy in (library.pbxai_ring_copy, library.pbxai_ring_copy_kept):
         copy.argtypes = [POINTER(_State), POINTER(c_int64), c_void_p, c_int]
+    library.pbxai_rings_copy.argtypes = [*[c_void_p] * 3, c_int, c_void_p, c_int]
+    library.pbxai_rings_copy.restype = None
     library.pbxai_ring_receive.argtypes = [POINTER(_State), c_char_p]
     library.pbxai_ring_receive.restype = None
     library.pbxai_ring_give.argtypes = [POINTER(_State), c_void_p]
@@ -93,18 +99,61 @@ class RingCapture:
     def __init__(self, ring: Ring, clock_rate: int) -> None:
         self.clock_rate = clock_rate
         self.dropped_ms = 0
-        self._ring = ring
+        self.ring = ring
         self._at = c_int64(0)
         self._copy = ring.library.pbxai_ring_copy
         self._buffer = _shared_buffer(ring.frame_bytes)
 
     def take(self) -> bytes:
-        ring, before = self._ring, self._at.value
+        ring, before = self.ring, self._at.value
         count = self._copy(ring.pointer, byref(self._at), self._buffer, RING_FRAMES)
         if not count:
             return b""
         self.dropped_ms += (self._at.value - before - count) * FRAME_MS
         return ctypes.string_at(self._buffer, count * ring.frame_bytes)
+
+    def new_reader(self) -> RingReader:
+        return RingReader(self.ring.frame_bytes)
+
+
+class RingReader:
+    """What the peers of many calls send, with one call of C (`audio.capture.FrameReader`)."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._copy = rings().pbxai_rings_copy
+        self._rings: list[Ring] = []
+        self._pointers: NDArray[np.uintp] = np.zeros(0, np.uintp)
+        self._at: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._make_room(8)
+
+    def add(self, source: RingCapture) -> None:
+        ring, place = source.ring, len(self._rings)
+        if place == len(self._at):
+            self._make_room(2 * place)
+        self._pointers[place] = ctypes.addressof(ring.state)
+        self._at[place] = ring.state.received
+        self._rings.append(ring)
+
+    def remove(self, place: int) -> None:
+        last = self._rings.pop()
+        if place < len(self._rings):
+            self._rings[place] = last
+            self._pointers[place] = self._pointers[len(self._rings)]
+            self._at[place] = self._at[len(self._rings)]
+
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        number = len(self._rings)
+        self._copy(*self._addresses[:3], number, self._addresses[3], FRAMES_A_READ)
+        return self._frames[:number], self._counts[:number]
+
+    def _make_room(self, places: int) -> None:
+        self._pointers = np.resize(self._pointers, places)
+        self._at = np.resize(self._at, places)
+        self._counts = np.zeros(places, np.int32)
+        self._frames = np.zeros((places, FRAMES_A_READ, self._size), np.uint8)
+        arrays = (self._pointers, self._at, self._counts, self._frames)
+        self._addresses = [array.ctypes.data for array in arrays]
 
 
 class RingTicks:

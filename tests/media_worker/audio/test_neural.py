@@ -7,8 +7,11 @@ import pytest
 
 from media_worker import speech
 from media_worker.audio import neural
+from media_worker.audio.activity import VoiceActivity
+from media_worker.audio.capture import Capture
 from media_worker.audio.neural import QUIET_WINDOWS, WINDOW_MS, NeuralError, NeuralStream, NeuralVad
-from media_worker.audio.vad import LocalVadDetector, VadEnd, VadOnset
+from media_worker.audio.vad import VadEnd, VadOnset
+from media_worker.contract import LocalVad
 from tests.media_worker.audio.signals import noise, silence, tone
 
 SENTENCE = "good morning, i would like to know your opening hours, please"
@@ -53,12 +56,16 @@ def decisions(vad: NeuralVad, sound: bytes, size: int = 640) -> list[bool]:
     return found
 
 
-def events(vad: NeuralVad, sound: bytes) -> list:
-    detector = LocalVadDetector(vad.open(), silence_ms=500)
-    detector.feed(sound)
-    vad.run()
-    found = detector.events()
-    detector.close()
+def events(vad: NeuralVad, sound: bytes, rate: int = 8000) -> list:
+    """What our own VAD hears in a call."""
+    line, found = Capture(rate), []
+    activity = VoiceActivity(rate, vad)
+    ear = activity.open(line, LocalVad.NEURAL, silence_ms=500, hears=found.append)
+    size = rate * 2 // 50
+    for at in range(0, len(sound) - size + 1, size):
+        line.put(sound[at : at + size])
+        activity.listen()
+    ear.close()
     return found
 
 
@@ -71,7 +78,7 @@ def test_a_sentence_is_one_turn_also_in_noise(sentences, rate, level):
     sound = (
         added(sound, noise(len(sound) * 500 // rate, rate=rate, level=level)) if level else sound
     )
-    found = events(NeuralVad(rate), sound)
+    found = events(NeuralVad(rate), sound, rate)
     assert [type(event) for event in found] == [VadOnset, VadEnd]
     said_ms = len(sentence) * 500 // rate
     assert found[0].at_ms == pytest.approx(1000, abs=200)

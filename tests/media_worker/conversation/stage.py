@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from media_worker.audio import outlet as outlet_module
+from media_worker.audio.activity import VoiceActivity
 from media_worker.audio.capture import Capture
 from media_worker.audio.neural import NeuralVad
 from media_worker.audio.playout import Playout
@@ -143,6 +144,7 @@ class ScriptedSession:
         self.on_close: Callable[[], Awaitable[object]] | None = None
         self.asked: list[tuple[str, Any]] = []
         self.sent = bytearray()
+        self.sent_at_commit = 0
         self.chunks: list[int] = []
         """Bytes of each piece of the caller's audio."""
         self.opened_guarded: bool | None = None
@@ -182,6 +184,7 @@ class ScriptedSession:
 
     async def commit_turn(self) -> None:
         self.asked.append(("commit_turn", None))
+        self.sent_at_commit = len(self.sent)
 
     async def interrupt(self, heard: Heard | None) -> None:
         self.asked.append(("interrupt", heard))
@@ -282,8 +285,8 @@ class Stage:
         prompts: dict[str, bytes] | None = None,
     ) -> None:
         self.clock = VirtualTicker()
-        if neural is not None:
-            self.clock.between(neural.run)
+        activity = VoiceActivity(RATE, neural)
+        self.clock.before(activity.listen)
         monkeypatch.setattr(outlet_module, "monotonic", self.clock.now)
         self.plan = plan or make_plan()
         self.leg = FakeLeg()
@@ -298,7 +301,8 @@ class Stage:
         self.frames = 0
         self.conversation = Conversation(
             plan=self.plan, leg=self.leg, new_session=self._new_session,
-            apology=self._apology, emit=self.events.append, clock=self.clock, neural=neural,
+            apology=self._apology, emit=self.events.append, clock=self.clock,
+            activity=activity,
             prompts={PromptKind(kind): pcm for kind, pcm in (prompts or {}).items()},
         )  # fmt: skip
         self.running: asyncio.Task[EndCause] | None = None

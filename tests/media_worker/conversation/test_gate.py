@@ -16,7 +16,7 @@ from media_worker.conversation.gate import (
     gate_of,
 )
 from media_worker.conversation.leg import LegHeld
-from media_worker.conversation.uplink import LIMIT_MS, Uplink, pace_ms
+from media_worker.conversation.uplink import LIMIT_MS, Uplink
 from media_worker.realtime.session import (
     CallerText,
     SessionInfo,
@@ -114,7 +114,7 @@ class Rig:
 
     def __init__(self, gate: Gate | None) -> None:
         self.capture = Capture(8000)
-        self.uplink = Uplink(self.capture, 8000, 20, 20, gate)
+        self.uplink = Uplink(self.capture, 8000, 20, gate)
         self.session = Receiver()
         self.ms = 0
 
@@ -181,26 +181,6 @@ def test_audio_clock_of_the_next_session_begins_with_what_waited_for_it():
     rig.hear(20)
     assert rig.session.ms == LIMIT_MS
     assert rig.moment(0) == 4020 - LIMIT_MS
-
-
-@pytest.mark.parametrize("chunk_ms", [20, 40, 60, 100])
-@pytest.mark.parametrize("listens", [True, False])
-def test_pieces_are_those_of_the_setting_however_often_we_listen(chunk_ms, listens):
-    every_ms = pace_ms(chunk_ms, listens=listens)
-    capture, session = Capture(8000), Receiver()
-    uplink = Uplink(capture, 8000, chunk_ms, every_ms)
-    uplink.open(session)
-    waits, sizes = [], []
-    for frame in range(1, 200):
-        capture.put(numbered(frame, 20))
-        if frame * 20 % every_ms == 0:
-            before = session.ms
-            uplink.pull()
-            uplink.send()
-            sizes.append(session.ms - before)
-            waits.append(frame * 20 - session.ms)
-    assert {size for size in sizes if size} == {chunk_ms}
-    assert max(waits) < chunk_ms + 20
 
 
 def test_many_gaps_are_remembered_in_bounded_space():

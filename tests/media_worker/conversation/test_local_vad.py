@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from media_worker.audio import g711
 from media_worker.contract import (
     LocalVad,
     ProblemKind,
@@ -239,3 +240,18 @@ async def test_short_answer_is_a_local_turn_while_the_agent_waits_for_it(make_st
     stage.caller_says = tone(COUGH_MS)
     await stage.run(COUGH_MS + 700)
     assert session.did("commit_turn") == [None]
+
+
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("ms", [600, 620, 640, 660, 680])
+async def test_every_word_is_sent_before_the_turn_is_ended(make_stage, gated, ms):
+    """However large the chunks are, and however soon the turn ends after the last word."""
+    plan = local_plan(silence_duration_ms=40, chunk_ms=100, vad_gates_audio=gated)
+    stage = make_stage(plan)
+    session = await stage.greeted()
+    stage.caller_says = tone(ms)
+    await stage.run(1500)
+    assert session.did("commit_turn") == [None]
+    pcm = g711.decode_mu_law(bytes(session.sent[: session.sent_at_commit]))
+    frames = [pcm[at : at + 320] for at in range(0, len(pcm), 320)]
+    assert sum(map(is_sound, frames)) * FRAME_MS == ms

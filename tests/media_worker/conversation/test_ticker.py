@@ -82,13 +82,13 @@ async def test_nobody_whose_tick_was_missed_waits_for_another_turn(missed: int):
     assert set(calls) == set(range(5))
 
 
-async def test_first_steps_come_before_what_is_between_and_that_before_the_second():
+async def test_what_is_given_to_before_comes_before_those_who_are_due():
     ticker, steps = VirtualTicker(), []
     for name in "ab":
-        ticker.add(lambda name=name: steps.append(name), first=lambda n=name: steps.append(n + "1"))
-    ticker.between(lambda: steps.append("between"))
+        ticker.add(lambda name=name: steps.append(name))
+    ticker.before(lambda: steps.append("before"))
     ticker.tick()
-    assert steps == ["a1", "b1", "between", "a", "b"]
+    assert steps == ["before", "a", "b"]
 
 
 async def test_sleep_ends_at_the_first_tick_after_its_time():

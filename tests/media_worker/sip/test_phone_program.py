@@ -7,7 +7,8 @@ import wave
 
 import pytest
 
-from media_worker.audio.vad import LocalVadDetector, VadEnd, frame_detector
+from media_worker.audio.activity import VoiceActivity
+from media_worker.audio.vad import VadEnd, VadEvent
 from media_worker.contract import LocalVad
 from media_worker.conversation.leg import LegEnded
 from tests.media_worker.audio.signals import loudest_hz, tone
@@ -44,12 +45,12 @@ class Program:
 
 async def heard_a_sentence(taken) -> None:
     """The caller spoke and stopped, as the endpoint hears it."""
-    detector = LocalVadDetector(frame_detector(LocalVad.ENERGY, 8000), silence_ms=600)
+    activity, events = VoiceActivity(8000), list[VadEvent]()
+    activity.open(taken.leg.capture, LocalVad.ENERGY, silence_ms=600, hears=events.append)
     async with asyncio.timeout(90):  # its sentences are being rendered
-        while True:
-            detector.feed(await taken.capture(100))
-            if any(isinstance(event, VadEnd) for event in detector.events()):
-                return
+        while not any(isinstance(event, VadEnd) for event in events):
+            await asyncio.sleep(0.02)
+            activity.listen()
 
 
 async def test_it_waits_speaks_and_hangs_up_after_the_last_reply(desk, tmp_path):
