@@ -36,6 +36,11 @@ class Outlet(Protocol):
         ...
 
     @property
+    def asked_at(self) -> float:
+        """`time.monotonic()` when the media thread last wanted a frame; 0.0: its clock stands."""
+        ...
+
+    @property
     def silent(self) -> int:
         """Frames that the media thread wanted while none was queued."""
         ...
@@ -72,7 +77,7 @@ class FrameQueue:
         self._put = 0
         self._taken_back = 0
         self._given = 0  # written by the media thread
-        self._asked_at = 0.0
+        self.asked_at = 0.0
 
     @property
     def taken(self) -> int:
@@ -98,12 +103,12 @@ class FrameQueue:
 
     def start_clock(self) -> None:
         """The media thread begins to ask, again after a hold: the time before is not late."""
-        self._asked_at = 0.0
+        self.asked_at = 0.0
 
     def next_frame(self) -> bytes:
         """Exactly 20 ms to send now; silence when nothing is queued. Media thread."""
         now = monotonic()
-        before, self._asked_at = self._asked_at, now
+        before, self.asked_at = self.asked_at, now
         if before and now - before >= 2 * FRAME_SECONDS:
             self.late += int((now - before) / FRAME_SECONDS) - 1
         if self.paused:

@@ -223,6 +223,11 @@ class Playout:
         return self.outlet.taken_at or None
 
     @property
+    def asked_at(self) -> float:
+        """`time.monotonic()` when the media thread last wanted a frame; 0.0: its clock stands."""
+        return self.outlet.asked_at
+
+    @property
     def queued_ms(self) -> int:
         """Milliseconds that wait to be played."""
         rest = self._filling.rest if self._filling else b""

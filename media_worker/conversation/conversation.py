@@ -267,6 +267,7 @@ class Conversation:
 
     def _tick(self) -> None:
         self._attempt(self._dialogue.tick)
+        self._clock.follow(self._leg.playout.asked_at)
         answered = self._time.answered_at
         if answered is not None and self._clock.now() - answered > self.plan.max_duration_seconds:
             self.end(EndCause.MAX_DURATION, "")

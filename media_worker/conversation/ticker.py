@@ -20,6 +20,10 @@ T = TypeVar("T")
 
 TICK_MS: Final = 20
 PERIOD_SECONDS: Final = TICK_MS / 1000
+BEHIND_SECONDS: Final = 0.005
+"""Ticks come so long after the media thread's: it has moved the frames of all calls by then."""
+STEP_SECONDS: Final = 0.0005
+"""By so much at most the schedule moves at a tick."""
 
 
 class _Member:
@@ -48,6 +52,7 @@ class Ticker:
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._media_at = 0.0
         self.late_ticks = 0
         """Ticks that came more than a period late: the loop was busy with something else."""
         self.on_lag: Callable[[float], None] = lambda _: None
@@ -79,6 +84,11 @@ class Ticker:
     def before(self, step: Callable[[], None]) -> None:
         """Have `step` called at each tick before those who are due."""
         self._before.append(step)
+
+    def follow(self, media_at: float) -> None:
+        """The media thread, with a clock of the same period, moved frames at `media_at`, seconds of
+        `now` (0.0: it did not). Ticks move to just behind it: what came in waits for none."""
+        self._media_at = media_at or self._media_at
 
     async def sleep(self, seconds: float) -> None:
         """Until the first tick that is not earlier than `seconds` from now."""
@@ -130,9 +140,16 @@ class Ticker:
         self.on_lag(late)
         missed = int(late / self._period) if late > self._period else 0
         self.late_ticks += missed
-        self._due += (missed + 1) * self._period
+        self._due += (missed + 1) * self._period + self._shift()
         self.tick(missed)
         self._timer = loop.call_at(self._due, self._on_time, loop)
+
+    def _shift(self) -> float:
+        if not self._media_at:
+            return 0.0
+        ahead = (self._media_at + BEHIND_SECONDS - self._due) % self._period
+        nearest = ahead if ahead <= self._period / 2 else ahead - self._period
+        return max(-STEP_SECONDS, min(STEP_SECONDS, nearest))
 
 
 def _attempt(step: Callable[[], None]) -> None:

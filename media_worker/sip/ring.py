@@ -209,6 +209,10 @@ class RingOutlet:
         return float(self._state.taken_at) / 1e9
 
     @property
+    def asked_at(self) -> float:
+        return float(self._state.asked_at) / 1e9
+
+    @property
     def silent(self) -> int:
         return int(self._state.silent)
 

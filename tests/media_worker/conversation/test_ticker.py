@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from media_worker.conversation.ticker import Ticker
+from media_worker.conversation.ticker import BEHIND_SECONDS, PERIOD_SECONDS, Ticker
 from tests.media_worker.conversation.stage import VirtualTicker
 from tests.support.tries import best_of
 
@@ -150,3 +150,33 @@ async def places_after_a_late_tick() -> list[float]:
     ticker.stop()
     assert ticker.late_ticks >= 1
     return [(time - began) / 0.02 for time in times[3:]]
+
+
+@pytest.mark.parametrize("ahead", [0.002, 0.009, 0.011, 0.018])
+async def test_ticks_move_to_just_behind_those_of_the_media_thread(ahead: float):
+    """Whichever is the shorter way."""
+    places = await best_of(lambda: places_behind_media(ahead), are_behind_media)
+    assert are_behind_media(places)
+
+
+def are_behind_media(places: list[float]) -> bool:
+    return all(abs(place - BEHIND_SECONDS) < 0.003 for place in places[-5:])
+
+
+async def places_behind_media(ahead: float) -> list[float]:
+    """When ticks came, in seconds after the media thread's, of those 30 after the first."""
+    loop = asyncio.get_running_loop()
+    ticker, places, enough = Ticker(), list[float](), asyncio.Event()
+    ticker.start()
+    media_at = loop.time() + ahead
+    ticker.follow(media_at)
+
+    def note() -> None:
+        places.append((loop.time() - media_at) % PERIOD_SECONDS)
+        if len(places) == 30:
+            enough.set()
+
+    ticker.add(note)
+    await enough.wait()
+    ticker.stop()
+    return places
