@@ -1,8 +1,9 @@
 """Neural voice activity: Silero VAD v6, one onnxruntime session for all calls of the process.
 
-Calls that have a window ready are run together: at 8 kHz a window of 32 ms takes 36-40 us of CPU in
-a batch of 32 or more and 117 us alone (docs/voice-activity.md). The model, its licence and where
-it comes from are in `silero/`.
+Calls that have a window ready are run together: at 8 kHz a window of 32 ms takes 8-11 us of CPU in
+a batch of 32 or more and 45 us alone, and about 2 us more here. That is a third of what Silero's
+own model takes, and alone half (`bench/neural.py`): ours is that model folded, in `silero/`, where
+its licence and origin are too.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ import numpy.typing as npt
 
 from media_worker.audio.vad import LEAST_DB
 
-MODEL: Final = Path(__file__).parent / "silero" / "silero_vad.onnx"
-MODEL_SHA256: Final = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
+FOLDER: Final = Path(__file__).parent / "silero"
+MODELS: Final = {
+    8000: "e33dd4744cce781e7468dbea52d32fe351575feea37dab73408da90221c3121c",
+    16000: "dd71ae0d77332da16e3402ee6d592df495f042208260abf4dcc34ebdccfc5005",
+}
+"""SHA-256 of the model of each sample rate, `silero_vad_8000.onnx` and so on."""
 
 WINDOW_MS: Final = 32
 ENTER: Final = 0.5
@@ -29,7 +34,6 @@ QUIET_WINDOWS: Final = 16
 """So many windows of silence are still run, so that the model comes to rest; then it waits."""
 
 _STATE: Final = 128
-_SAMPLE_RATES: Final = (8000, 16000)
 _LOUDEST: Final = 32768.0
 
 Floats = npt.NDArray[np.float32]
@@ -44,12 +48,12 @@ class NeuralVad:
 
     def __init__(self, clock_rate: int) -> None:
         """Loads the model, which takes 100-300 ms. Raises NeuralError."""
-        if clock_rate not in _SAMPLE_RATES:
+        if clock_rate not in MODELS:
             raise NeuralError(f"no model for {clock_rate} Hz")
         self.window_samples = clock_rate * WINDOW_MS // 1000
-        self._session = _load()
-        self._rate = np.array(clock_rate, dtype=np.int64)
+        self._session = _load(clock_rate)
         self._context_samples = clock_rate // 250
+        self._least = np.float32(10 ** (LEAST_DB / 10) * self.window_samples)
         self._rows = 0
         self._free: list[int] = []
         self._state: Floats = np.zeros((2, 0, _STATE), np.float32)
@@ -58,42 +62,56 @@ class NeuralVad:
         self._ready: list[NeuralStream] = []
 
     def open(self) -> NeuralStream:
+        return NeuralStream(self, self.open_row())
+
+    def run(self) -> None:
+        """Decide every window that waits; a call's second window needs what came of its first."""
+        ready, self._ready = self._ready, []
+        while ready:
+            rows = np.array([stream.row for stream in ready])
+            pcm = np.frombuffer(b"".join([stream.next_window() for stream in ready]), np.int16)
+            found = self.probabilities(rows, pcm.reshape(len(rows), -1)).tolist()
+            for stream, probability in zip(ready, found, strict=True):
+                stream.decide(probability)
+            ready = [stream for stream in ready if stream.has_window]
+
+    # --- many calls at once ----------------------------------------------------------------------
+
+    def open_row(self) -> int:
+        """What the model remembers of one call, empty; the caller closes it."""
         if not self._free:
             self._grow()
         row = self._free.pop()
         self._state[:, row] = 0
         self._context[row] = 0
         self._quiet[row] = 0
-        return NeuralStream(self, row)
+        return row
 
-    def run(self) -> None:
-        """Decide every window that waits; a call's second window needs what came of its first."""
-        ready, self._ready = self._ready, []
-        while ready:
-            for start in range(0, len(ready), BATCH):
-                self._decide(ready[start : start + BATCH])
-            ready = [stream for stream in ready if stream.has_window]
+    def close_row(self, row: int) -> None:
+        self._free.append(row)
 
-    def _decide(self, streams: list[NeuralStream]) -> None:
-        rows = np.array([stream.row for stream in streams])
-        pcm = np.frombuffer(b"".join([stream.next_window() for stream in streams]), dtype="<i2")
-        windows = np.empty((len(rows), self._context_samples + self.window_samples), np.float32)
-        windows[:, : self._context_samples] = self._context[rows]
-        sound = windows[:, self._context_samples :]
-        np.multiply(pcm.reshape(len(rows), -1), np.float32(1 / _LOUDEST), out=sound)
-        self._context[rows] = windows[:, -self._context_samples :]
-        power = np.vecdot(sound, sound) / self.window_samples
-        quiet = np.where(power > 10 ** (LEAST_DB / 10), 0, self._quiet[rows] + 1)
+    def probabilities(self, rows: npt.NDArray[np.int64], windows: npt.NDArray[np.int16]) -> Floats:
+        """Of speech, for the next window of each of these rows, none of which may come twice.
+
+        `windows` has shape (rows, `window_samples`). A row at rest (QUIET_WINDOWS) gets 0.
+        """
+        start = self._context_samples
+        sound = np.empty((len(rows), start + self.window_samples), np.float32)
+        sound[:, :start] = self._context.take(rows, axis=0)
+        new = sound[:, start:]
+        np.multiply(windows, np.float32(1 / _LOUDEST), out=new)
+        self._context[rows] = new[:, -start:]
+        quiet = np.where(np.vecdot(new, new) > self._least, 0, self._quiet[rows] + 1)
         self._quiet[rows] = quiet
-        awake = quiet <= QUIET_WINDOWS
-        probabilities = np.zeros(len(rows), np.float32)
-        if awake.any():
-            probabilities[awake] = self._infer(windows[awake], rows[awake])
-        for stream, probability in zip(streams, probabilities.tolist(), strict=True):
-            stream.decide(probability)
+        awake = (quiet <= QUIET_WINDOWS).nonzero()[0]
+        found = np.zeros(len(rows), np.float32)
+        for at in range(0, len(awake), BATCH):
+            part = awake[at : at + BATCH]
+            found[part] = self._infer(sound[part], rows[part])
+        return found
 
     def _infer(self, windows: Floats, rows: npt.NDArray[np.int64]) -> Floats:
-        feeds = {"input": windows, "state": self._state[:, rows], "sr": self._rate}
+        feeds = {"input": windows, "state": self._state.take(rows, axis=1)}
         probabilities, state = self._session.run(None, feeds)
         self._state[:, rows] = state
         column: Floats = probabilities[:, 0]
@@ -118,7 +136,7 @@ class NeuralVad:
     def release(self, stream: NeuralStream) -> None:
         if stream in self._ready:
             self._ready.remove(stream)
-        self._free.append(stream.row)
+        self.close_row(stream.row)
 
 
 class NeuralStream:
@@ -170,11 +188,12 @@ class NeuralStream:
         self._decisions.append(self._speaks)
 
 
-def _load() -> Any:
+def _load(clock_rate: int) -> Any:
     """An onnxruntime session on one thread of ours: the worker's core is shared with its calls."""
-    model = MODEL.read_bytes()
-    if hashlib.sha256(model).hexdigest() != MODEL_SHA256:
-        raise NeuralError(f"{MODEL} is not the model that this release was tested with")
+    path = FOLDER / f"silero_vad_{clock_rate}.onnx"
+    model = path.read_bytes()
+    if hashlib.sha256(model).hexdigest() != MODELS[clock_rate]:
+        raise NeuralError(f"{path} is not the model that this release was tested with")
     try:
         import onnxruntime
     except ImportError as error:

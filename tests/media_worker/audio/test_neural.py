@@ -189,9 +189,9 @@ def test_a_place_of_a_call_that_ended_is_used_again():
 
 
 def test_another_model_is_refused(tmp_path, monkeypatch):
-    other = tmp_path / "silero_vad.onnx"
-    other.write_bytes(neural.MODEL.read_bytes()[:-1])
-    monkeypatch.setattr(neural, "MODEL", other)
+    other = tmp_path / "silero_vad_8000.onnx"
+    other.write_bytes((neural.FOLDER / other.name).read_bytes()[:-1])
+    monkeypatch.setattr(neural, "FOLDER", tmp_path)
     with pytest.raises(NeuralError, match="not the model"):
         NeuralVad(8000)
 
