@@ -12,13 +12,13 @@ import gc
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
-import msgspec
 import structlog
 
+from media_worker.apology import Apologies
 from media_worker.audio.activity import VoiceActivity
 from media_worker.audio.neural import NeuralError, NeuralVad
 from media_worker.config import WorkerConfig
@@ -31,7 +31,6 @@ from media_worker.contract import (
     CallEnded,
     CallPlan,
     EndCause,
-    Greeting,
     Heartbeat,
     Hello,
     Refusal,
@@ -49,14 +48,12 @@ from media_worker.invites import Allowance, request_of
 from media_worker.metrics import Metrics, WorkerStatus
 from media_worker.metrics_server import MetricsError, MetricsServer
 from media_worker.realtime.check import check_account
-from media_worker.realtime.dialects import new_session
-from media_worker.realtime.session import RealtimeSession
+from media_worker.realtime.dialects import session_maker
 from media_worker.recording.recorder import Recording
 from media_worker.recording.recordings import Recordings
 from media_worker.sip.certificate import ensure_certificate
 from media_worker.sip.config import SipConfig, SipError
 from media_worker.sip.endpoint import IncomingCall, Invite, SipEndpoint
-from media_worker.speech import SpeechError, render_cached
 
 log = structlog.get_logger(__name__)
 
@@ -69,11 +66,6 @@ FLUSH_SECONDS: Final = 5.0
 """For the web side to acknowledge the last events; what it does not is sent at the next start."""
 TURNED_AWAY_A_MINUTE: Final = 60
 """Calls beyond the capacity that are put on record; a flood of them is only counted."""
-
-CONTINUED: Final = (
-    "\n\nThis telephone call is already under way and your connection to it was renewed: do not"
-    " greet the caller again, go on where the conversation stopped. It went so far:\n"
-)
 
 
 class WorkerError(Exception):
@@ -93,7 +85,7 @@ class Worker:
         self._draining = False
         self._stop_asked = asyncio.Event()
         self._stop_now = asyncio.Event()
-        self._warm: set[Greeting] = set()
+        self._apologies = Apologies(config.speech_folder, self._spawn)
         self._turned_away = Allowance(TURNED_AWAY_A_MINUTE)
         self._metrics = Metrics(version=VERSION)
         self._metrics_server: MetricsServer | None = None
@@ -220,7 +212,10 @@ class Worker:
     # --- calls -----------------------------------------------------------------------------------
 
     def _on_invite(self, call: IncomingCall) -> None:
-        task = asyncio.create_task(self._take(call), name="call")
+        self._spawn(self._take(call))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -265,7 +260,7 @@ class Worker:
         await call.refuse(status, RETRY_AFTER_SECONDS if status == 503 else None)
 
     async def _converse(self, call: IncomingCall, plan: CallPlan, rang_at: float) -> None:
-        self._prewarm(plan.apology, call.leg.clock_rate)
+        self._apologies.prepare(plan.apology, call.leg.clock_rate)
         is_ended = False
         recording: Recording | None = None
 
@@ -287,8 +282,8 @@ class Worker:
             conversation = Conversation(
                 plan=plan,
                 leg=call.leg,
-                new_session=_session_maker(plan),
-                apology=self._speaker(plan.apology, call.leg.clock_rate),
+                new_session=session_maker(plan),
+                apology=self._apologies.speaker(plan.apology, call.leg.clock_rate),
                 emit=emit,
                 clock=self._clock,
                 prompts=prompts,
@@ -314,29 +309,6 @@ class Worker:
             self._outbox.append(call_id, event)
         except OutboxError as error:
             log.error("worker.event_lost", event_type=type(event).__name__, error=str(error))
-
-    # --- the apology -----------------------------------------------------------------------------
-
-    def _speaker(self, words: Greeting, clock_rate: int) -> Callable[[], Awaitable[bytes]]:
-        folder = self._config.speech_folder
-        return lambda: render_cached(words.text, words.language, clock_rate, folder)
-
-    def _prewarm(self, words: Greeting, clock_rate: int) -> None:
-        """Render the apology now, so that it is there when it is needed."""
-        if words in self._warm:
-            return
-        self._warm.add(words)
-
-        async def render() -> None:
-            try:
-                await self._speaker(words, clock_rate)()
-            except SpeechError as error:
-                self._warm.discard(words)
-                log.error("worker.no_apology", language=words.language, error=str(error))
-
-        task = asyncio.create_task(render(), name="apology")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # --- the link --------------------------------------------------------------------------------
 
@@ -443,14 +415,3 @@ class Worker:
         if self._link.connected.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._outbox.emptied(), FLUSH_SECONDS)
-
-
-def _session_maker(plan: CallPlan) -> Callable[[str], RealtimeSession]:
-    def make(context: str) -> RealtimeSession:
-        settings = plan.settings
-        if context:
-            instructions = f"{settings.instructions}{CONTINUED}{context}"
-            settings = msgspec.structs.replace(settings, instructions=instructions)
-        return new_session(plan.provider, settings, plan.tools, language=plan.language)
-
-    return make

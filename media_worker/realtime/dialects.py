@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from media_worker.contract import Dialect, ProviderAccess, Settings, ToolSet
+import msgspec
+
+from media_worker.contract import CallPlan, Dialect, ProviderAccess, Settings, ToolSet
 from media_worker.realtime.client import RealtimeClient
 from media_worker.realtime.connection import Deadlines
 from media_worker.realtime.openai import OpenAiShape
@@ -15,6 +18,11 @@ SHAPES: Final[dict[Dialect, type[Shape]]] = {
     Dialect.OPENAI: OpenAiShape,
     Dialect.OPENAI_BETA: OpenAiBetaShape,
 }
+
+CONTINUED: Final = (
+    "\n\nThis telephone call is already under way and your connection to it was renewed: do not"
+    " greet the caller again, go on where the conversation stopped. It went so far:\n"
+)
 
 
 def new_session(
@@ -28,3 +36,16 @@ def new_session(
     """A session that is not open yet. `language` is that of what it says by itself."""
     shape = SHAPES[settings.dialect](settings, tools, language=language)
     return RealtimeClient(provider, shape, deadlines=deadlines)
+
+
+def session_maker(plan: CallPlan) -> Callable[[str], RealtimeClient]:
+    """Makes a call's sessions; each gets the conversation so far, empty at first."""
+
+    def make(context: str) -> RealtimeClient:
+        settings = plan.settings
+        if context:
+            instructions = f"{settings.instructions}{CONTINUED}{context}"
+            settings = msgspec.structs.replace(settings, instructions=instructions)
+        return new_session(plan.provider, settings, plan.tools, language=plan.language)
+
+    return make
