@@ -100,14 +100,15 @@ class House:
 
     # --- the worker ------------------------------------------------------------------------------
 
-    def start_worker(self, *, max_calls: int = 512) -> int:
+    def start_worker(self, *, max_calls: int = 512, debug: bool = False) -> int:
         """Its process id, once it is linked to the web side. Raises HouseError."""
         from django.utils import timezone
 
         from tenants.models import Worker
 
         started = timezone.now()
-        log = (self.data / "log" / "worker.log").open("ab")
+        log = self._log.open("ab")
+        self._log_begins = log.tell()
         self._worker = subprocess.Popen(
             [sys.executable, "-m", "media_worker"],
             cwd=ROOT,
@@ -116,6 +117,7 @@ class House:
                 **self._told,
                 "PBXAI_MAX_CALLS": str(max_calls),
                 "PBXAI_DRAIN_SECONDS": "0",
+                "PBXAI_DEBUG": str(int(debug)),
             },
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -147,8 +149,18 @@ class House:
         if self._stack is not None:
             self._stack.stop()
 
+    def worker_said(self) -> str:
+        """What the worker has logged since it was started last."""
+        with self._log.open(errors="replace") as log:
+            log.seek(self._log_begins)
+            return log.read()
+
+    @property
+    def _log(self) -> Path:
+        return self.data / "log" / "worker.log"
+
     def _last_words(self) -> str:
-        return (self.data / "log" / "worker.log").read_text(errors="replace")[-2000:]
+        return self._log.read_text(errors="replace")[-2000:]
 
 
 def known(settings: dict[str, Any]) -> bool:

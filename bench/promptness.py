@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -108,8 +109,9 @@ def _wait_for_prompt(callers: Callers, target: Product) -> bool:
 def barge_in(rig: Rig, target: Product, calls: int) -> list[Promptness]:
     """The caller speaks into a long answer: until the last packet with the agent's voice.
 
-    Counted from the caller's first packet with speech, and from the packet in which the same
-    detector, fed with the same audio, hears speech begin.
+    Counted from the moment in which the worker's detector says so (its debug log), from the
+    caller's packet in which the same detector, fed with the same audio, hears speech begin, and
+    from the first packet with speech.
     """
     answer = np.tile(rig.speech.frames, (3, 1))[: ANSWER_SECONDS * RATE // FRAME_SAMPLES].tobytes()
     mode = LocalVad(target.name)
@@ -131,23 +133,36 @@ def barge_in(rig: Rig, target: Product, calls: int) -> list[Promptness]:
             callers.later(place * SPACING_SECONDS + LISTEN_SECONDS, partial(speak, place))
         callers.run(calls * SPACING_SECONDS + LISTEN_SECONDS + INTERRUPT_SECONDS)
         callers.stop_recording()
-        return _stops(callers, mode, heard, began)
+        return _stops(callers, mode, heard, began, onsets(target.said()))
 
 
 def _stops(
-    callers: Callers, mode: LocalVad, heard: Heard, began: dict[int, tuple[int, int]]
+    callers: Callers,
+    mode: LocalVad,
+    heard: Heard,
+    began: dict[int, tuple[int, int]],
+    told: NDArray[np.float64],
 ) -> list[Promptness]:
-    from_speech, from_onset = [], []
+    from_speech, from_packet, from_onset = [], [], []
     for call, (packet, frame) in began.items():
         onset = packet + onset_packet(callers.speech, mode, frame)
         spoke_at, onset_at = callers.rtp.sent_at(call, np.array([packet, onset]))
         last = last_voice(heard, call, float(spoke_at))
         from_speech.append(last - float(spoke_at))
-        from_onset.append(last - float(onset_at))
+        from_packet.append(last - float(onset_at))
+        later = told[told > spoke_at]
+        from_onset.append(last - float(later[0]) if len(later) else float("nan"))
     return [
         timed(f"{mode}: last agent packet after the VAD's onset", from_onset),
+        timed(f"{mode}: last agent packet after the packet of the onset", from_packet),
         timed(f"{mode}: last agent packet after the first word", from_speech),
     ]
+
+
+def onsets(log: str) -> NDArray[np.float64]:
+    """When (CLOCK_MONOTONIC) the worker's VAD heard a caller begin; no two calls begin at once."""
+    found = re.findall(r"dialogue\.local_onset.*?\bat=([\d.]+)", log)
+    return np.array([float(at) for at in found])
 
 
 def onset_packet(speech: Speech, mode: LocalVad, frame: int) -> int:

@@ -215,7 +215,9 @@ class Bench:
         for name in ("energy", "webrtc", "neural"):
             settings = {"local_vad": name, "false_interruption_ms": 0}
             if known(settings):
-                target = self.product(name, calls, settings)
+                target = Product(
+                    self.house, self.rig.provider.url, name, calls, settings, debug=True
+                )
                 found += self._said(barge_in(self.rig, target, calls))
             else:
                 self.say(f"{name} VAD: this product does not have it")

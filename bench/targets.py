@@ -43,17 +43,24 @@ class Product:
         name: str,
         calls: int,
         settings: dict[str, Any],
+        *,
+        debug: bool = False,
     ) -> None:
         self.name = name
+        self._debug = debug
         self.audio_format = str(settings.get("audio_format", "pcmu"))
         self._house = house
         self._numbers = house.furnish(name, calls, address, settings)
 
     def start(self, *, max_calls: int = 512) -> int:
-        return self._house.start_worker(max_calls=max_calls)
+        return self._house.start_worker(max_calls=max_calls, debug=self._debug)
 
     def stop(self) -> None:
         self._house.stop_worker()
+
+    def said(self) -> str:
+        """The worker's log since its start."""
+        return self._house.worker_said()
 
     @property
     def server(self) -> tuple[str, int]:
