@@ -45,8 +45,6 @@ class SipConfig:
     """Offer and take SRTP (SDES) as well as RTP."""
     media_timeout_seconds: float = 60.0
     """A call whose peer sends no RTP for so long, and is not on hold, is hung up. 0: never."""
-    jitter_ms: int = 0
-    """Least delay of the jitter buffer; 0: it finds out."""
     user: str = "pbxai"
     """User part of our own SIP address."""
     user_agent: str = "pbxai"

@@ -40,6 +40,12 @@ GOODBYE_SECONDS: Final = 3.0
 """How long a stop waits for the answers to its BYEs."""
 STOP_SECONDS: Final = 10.0
 """After so long a stop gives the thread up; it holds no call any more."""
+JITTER_LEAST_MS: Final = 20
+"""One packet: on an even line each leaves the jitter buffer at the bridge's next tick. Given at
+all, it lets the buffer wait for more once it ran empty on an uneven one (jbuf.c, `jb_prefetch`);
+without, packets that overtake each other would be thrown away."""
+JITTER_MOST_MS: Final = 200
+"""So much it waits for at most; what the line holds up for longer it still grows by."""
 _LOG_LEVELS: Final = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO}
 
 
@@ -283,9 +289,8 @@ class Engine:
         media.noVad, media.ecTailLen = True, 0
         # The bridge's clock also carries out its additions and removals: never stop it when idle.
         media.sndAutoCloseTime = -1
-        if config.jitter_ms:
-            media.jbInit = media.jbMinPre = config.jitter_ms
-            media.jbMaxPre = config.jitter_ms * 2
+        media.jbInit = media.jbMinPre = JITTER_LEAST_MS
+        media.jbMaxPre = JITTER_MOST_MS
         log = settings.logConfig
         log.level, log.consoleLevel, log.msgLogging = config.log_level, 0, config.log_level >= 4
         log.decor = 0

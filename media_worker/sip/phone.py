@@ -29,7 +29,7 @@ from media_worker.sip.recording import Recording
 logger = logging.getLogger(__name__)
 
 PHONE_CONFIG: Final = SipConfig(
-    port=0, rtp_port=0, dials_tls=True, max_calls=4, media_timeout_seconds=0, jitter_ms=20,
+    port=0, rtp_port=0, dials_tls=True, max_calls=4, media_timeout_seconds=0,
     srtp=False,
     user="phone", user_agent="pbxai test phone",
 )  # fmt: skip

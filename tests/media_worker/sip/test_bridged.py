@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from media_worker.audio.activity import VoiceActivity
 from media_worker.audio.g711 import encode_mu_law
 from media_worker.contract import AudioFormat, ProviderAccess
 from media_worker.conversation.conversation import Conversation
@@ -130,6 +131,7 @@ async def bridged(desk, audio_format: AudioFormat):
             apology=no_apology,
             emit=lambda _: None,
             clock=clock,
+            activity=VoiceActivity(desk.endpoint.config.clock_rate),
         )
         clock.start()
         running = asyncio.create_task(conversation.run())
