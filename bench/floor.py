@@ -125,9 +125,8 @@ class Floor:
     # --- media and SIP threads -------------------------------------------------------------------
 
     def captured(self, port: Port, data: bytearray) -> None:
-        is_first = not self._waiting
         self._waiting.append((port, data))
-        if is_first:
+        if len(self._waiting) == 1:  # else the pump is awake, and empties the queue
             self._loop.call_soon_threadsafe(self._woken.set)
 
     def connected(self, port: Port, number: str) -> None:
@@ -144,7 +143,7 @@ class Floor:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            for _ in range(len(self._waiting)):
+            while self._waiting:
                 port, data = self._waiting.popleft()
                 if port.client is not None:
                     encoded = b2a_base64(audioop.lin2ulaw(data, 2), newline=False)

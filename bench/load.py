@@ -322,7 +322,7 @@ def row_of(
         provider_lag_p99=window.account.lag_p99_ms,
         foreign_cpu=window.cpu.foreign,
         stolen_cpu=window.cpu.stolen,
-        notes=tuple(_doubts(dialogs, answered, window)),
+        notes=(*_doubts(dialogs, answered, window), *(() if ups else ("no sound came through",))),
     )
 
 
