@@ -7,6 +7,7 @@ large the pieces are that go to the provider changes nothing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -88,7 +89,7 @@ class VoiceActivity:
         return most
 
 
-class Ear:
+class Ear(ABC):
     """Listens to one call."""
 
     def __init__(
@@ -116,9 +117,9 @@ class Ear:
         """How much was listened to: where the audio clock of the events stands."""
         return self._frames * FRAME_MS
 
+    @abstractmethod
     def hear(self, frame: NDArray[np.uint8], level: float) -> None:
         """20 ms of 16-bit PCM as octets, and their RMS level in dB below full scale."""
-        raise NotImplementedError
 
     def tell(self) -> None:
         """Say what came of all that was heard."""
