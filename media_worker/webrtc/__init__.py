@@ -1,0 +1,1 @@
+"""Calls from a browser: the only room that knows aiortc."""
