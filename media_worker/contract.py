@@ -9,6 +9,8 @@ HTTP (worker -> web, `Authorization: Bearer <worker token>`):
     POST /api/worker/v1/calls         AdmissionRequest -> 200 CallPlan | Refusal (tag `verdict`)
     POST /api/worker/v1/checks/{id}   (empty)          -> 200 AccountCheckPlan; 404 when over
     GET  /api/worker/v1/prompts/{digest}               -> 200 audio/wav (16 bit, mono); 404
+    POST /api/worker/v1/calls/{id}/plan   (empty)      -> 200 CallPlan | Refusal; 404 not this
+         worker's, or it does not ring: of a call from a browser, whose key comes this way only
     PUT  /api/worker/v1/recordings/{call_id}?duration_ms=&offset_ms=&sha256=   (audio/ogg)
          -> 201 stored; 200 stored before; 404 not this worker's call, or not to be recorded;
             409 another recording is stored; 413 too large
@@ -17,8 +19,14 @@ Errors are RFC 9457 problem documents: 400 malformed, 401 token refused, 503 the
 
 WebSocket `/ws/worker/v1/link` (same bearer header), text frames of JSON, tag `frame`:
 
-    worker -> web   Hello, Events, Heartbeat, CommandDone
-    web -> worker   Welcome, Ack, HangUpCall, CheckAccount, Rejected
+    worker -> web   Hello, Events, Heartbeat, CommandDone, BrowserCallAnswer, ListenAudio,
+                    ListenEnded
+    web -> worker   Welcome, Ack, CheckAccount, Rejected; of a call: HangUpCall, SayText, MuteAgent,
+                    TransferCall, StartListening, StopListening, StartBrowserCall, PressKey,
+                    StartChat, SendChatText; of the worker: DrainWorker
+
+Hello names the commands that the worker knows (`commands`); it is sent no other, but HangUpCall and
+CheckAccount, which every build knows. Each is answered by CommandDone.
 
 The first frame up is Hello; Events carry the worker's outbox in order, `(stream, seq)` identifies
 one for ever; the web side stores a batch in one transaction and acknowledges the highest seq it
@@ -27,6 +35,8 @@ stored. A malformed frame is answered by Rejected and counted; the link stays op
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -42,6 +52,7 @@ LIVENESS_SECONDS: Final = 30.0
 """A worker not heard of for this long is lost; its open calls end as `interrupted`."""
 
 ADMISSION_PATH: Final = "/api/worker/v1/calls"
+PLAN_PATH: Final = "/api/worker/v1/calls/{call_id}/plan"
 CHECK_PATH: Final = "/api/worker/v1/checks/{check_id}"
 PROMPT_PATH: Final = "/api/worker/v1/prompts/{digest}"
 RECORDING_PATH: Final = "/api/worker/v1/recordings/{call_id}"
@@ -115,6 +126,12 @@ class RefusalReason(StrEnum):
     NO_PROVIDER_ACCOUNT = "no_provider_account"
     TENANT_DISABLED = "tenant_disabled"
     TENANT_LIMIT = "tenant_limit"
+    TENANT_RATE = "tenant_rate"
+    """More calls in a minute than the tenant may have."""
+    CLOSED = "closed"
+    """The number has opening hours, and it is outside of them."""
+    BROWSER_FULL = "browser_full"
+    """The worker takes no further call from a browser."""
     WORKER_FULL = "worker_full"
     WORKER_DRAINING = "worker_draining"
     WORKER_TOKEN_REFUSED = "worker_token_refused"  # noqa: S105 - a reason, not a token
@@ -130,6 +147,9 @@ SIP_STATUS: Final[dict[RefusalReason, int]] = {
     RefusalReason.NO_PROVIDER_ACCOUNT: 480,
     RefusalReason.TENANT_DISABLED: 403,
     RefusalReason.TENANT_LIMIT: 486,
+    RefusalReason.TENANT_RATE: 486,
+    RefusalReason.CLOSED: 480,
+    RefusalReason.BROWSER_FULL: 503,
     RefusalReason.WORKER_FULL: 503,
     RefusalReason.WORKER_DRAINING: 503,
     RefusalReason.WORKER_TOKEN_REFUSED: 503,
@@ -154,6 +174,8 @@ class EndCause(StrEnum):
     INTERRUPTED = "interrupted"
     """The worker died; set by the web side only."""
     MEDIA_LOST = "media_lost"
+    ABANDONED = "abandoned"
+    """Nobody wrote any more in a chat."""
     INTERNAL_ERROR = "internal_error"
 
 
@@ -195,6 +217,43 @@ class RecordingProblem(StrEnum):
     NOT_ENCODED = "not_encoded"
     NOT_TAKEN = "not_taken"
     """The web side answered 400, 409 or 413."""
+
+
+class CallKind(StrEnum):
+    """Where a call comes from."""
+
+    PHONE = "phone"
+    BROWSER = "browser"
+    """WebRTC, from a page of the portal."""
+    CHAT = "chat"
+    """Text only, from a page of the portal."""
+
+
+class NoteKind(StrEnum):
+    """Entries of a call's log."""
+
+    DTMF = "dtmf"
+    HELD = "held"
+    RESUMED = "resumed"
+    SESSION_OPENED = "session_opened"
+    SESSION_REPLACED = "session_replaced"
+    SAID = "said"
+    """Words that a person had the agent say."""
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    TRANSFER_ASKED = "transfer_asked"
+    HANG_UP_ASKED = "hang_up_asked"
+    LISTEN_BEGAN = "listen_began"
+    LISTEN_ENDED = "listen_ended"
+    FALLBACK_USED = "fallback_used"
+    """The second provider account, or the transfer when no provider works."""
+
+
+class UsageKind(StrEnum):
+    """What the provider charges for."""
+
+    RESPONSE = "response"
+    TRANSCRIPTION = "transcription"
 
 
 class ToolState(StrEnum):
@@ -275,6 +334,8 @@ class Settings(Message, frozen=True, kw_only=True):
     chunk_ms: int = 40
     """Audio goes to the provider in pieces of so much: 20-100, a multiple of 20."""
     record: bool = False
+    session_extra: dict[str, Any] = {}
+    """Laid over the top level of the provider's session; only fields that have no setting."""
 
 
 class Greeting(Message, frozen=True, kw_only=True):
@@ -327,6 +388,13 @@ class CallPlan(Message, tag_field="verdict", tag="accept", frozen=True, kw_only=
     provider: ProviderAccess
     settings: Settings
     tools: ToolSet = ToolSet()
+    kind: CallKind = CallKind.PHONE
+    variables: dict[str, str] = {}
+    """Values of the texts' variables that the worker does not know itself; see `fill`."""
+    fallback: ProviderAccess | None = None
+    """A second provider account, for when the first one fails."""
+    fallback_target: str = ""
+    """Name of the transfer target that the caller is given to when no provider works."""
     max_duration_seconds: int = 3600
     offline_seconds: int = 3600
     """For so long this plan answers calls to its number while the web side is unreachable."""
@@ -344,6 +412,32 @@ class AccountCheckPlan(Message, frozen=True, kw_only=True):
     check_id: str
     provider: ProviderAccess
     settings: Settings
+
+
+# --- variables in texts ---------------------------------------------------------------------------
+
+VARIABLES: Final = (
+    "caller", "caller_name", "called", "language", "agent", "tenant", "opening_hours", "date",
+    "time", "weekday",
+)  # fmt: skip
+"""What `{{ name }}` in a prompt or a greeting may name."""
+VARIABLE: Final = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
+VALUE_LIMIT: Final = 200
+"""Characters of a value: some come from the caller's telephone."""
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The text with its variables' values, each in one line; one without a value stays as it is.
+
+    The worker fills, not the web side: a plan that is used again while the web side is away must
+    not carry another caller's number. Pages fill for their previews.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1)
+        return " ".join(values[name].split())[:VALUE_LIMIT] if name in values else found.group(0)
+
+    return VARIABLE.sub(value, template)
 
 
 # --- events: what happened, up the link ----------------------------------------------------------
@@ -424,6 +518,8 @@ class TranscriptUpdated(Event, tag="transcript.updated", frozen=True, kw_only=Tr
     offset_ms: int = 0
     """Where the entry begins."""
     duration_ms: int = 0
+    command_id: str = ""
+    """Of the SayText that it answers."""
 
 
 class ToolUpdated(Event, tag="tool.updated", frozen=True, kw_only=True):
@@ -436,6 +532,18 @@ class ToolUpdated(Event, tag="tool.updated", frozen=True, kw_only=True):
     """One plain sentence."""
     offset_ms: int = 0
     duration_ms: int = 0
+    command_id: str = ""
+    """Of the command by which a person asked for it."""
+
+
+class CallNoted(Event, tag="call.noted", frozen=True, kw_only=True):
+    """Something for the call's log."""
+
+    kind: NoteKind
+    offset_ms: int = 0
+    text: str = ""
+    """The key that was pressed, the name of the fallback, and so on."""
+    command_id: str = ""
 
 
 class TurnMeasured(Event, tag="turn.measured", frozen=True, kw_only=True):
@@ -487,8 +595,10 @@ class RecordingFailed(Event, tag="recording.failed", frozen=True, kw_only=True):
 
 
 class UsageReported(Event, tag="usage.reported", frozen=True, kw_only=True):
-    """Tokens of one response, as the provider counted them (`response.done`)."""
+    """What one response or one transcription cost, as the provider counted it (`response.done`,
+    `conversation.item.input_audio_transcription.completed`)."""
 
+    kind: UsageKind = UsageKind.RESPONSE
     model: str = ""
     input_text_tokens: int = 0
     input_audio_tokens: int = 0
@@ -496,6 +606,8 @@ class UsageReported(Event, tag="usage.reported", frozen=True, kw_only=True):
     cached_audio_tokens: int = 0
     output_text_tokens: int = 0
     output_audio_tokens: int = 0
+    seconds: float = 0.0
+    """Where the provider counts time instead of tokens."""
 
 
 class AccountChecked(Event, tag="account.checked", frozen=True, kw_only=True):
@@ -517,6 +629,7 @@ AnyEvent = (
     | ProviderProblem
     | TranscriptUpdated
     | ToolUpdated
+    | CallNoted
     | TurnMeasured
     | CallMeasured
     | RecordingFailed
@@ -556,6 +669,10 @@ class Hello(Frame, tag="hello", frozen=True, kw_only=True):
     """Hz of the bridge: 8000, or 16000 for wideband lines."""
     addresses: tuple[str, ...] = ()
     """`sip:host:port;transport=udp` and so on."""
+    browser_calls: int = 0
+    """Calls from browsers at once that this worker takes; 0: none."""
+    commands: tuple[str, ...] = ()
+    """Tags of the commands that this build knows, beside HangUpCall and CheckAccount."""
 
 
 class Events(Frame, tag="events", frozen=True, kw_only=True):
@@ -567,12 +684,46 @@ class Heartbeat(Frame, tag="heartbeat", frozen=True, kw_only=True):
     active_calls: int
     draining: bool = False
     outbox_depth: int = 0
+    active_browser_calls: int = 0
+    cpu_percent: float = 0.0
+    """Of one core, over the time since the last heartbeat."""
+    memory_bytes: int = 0
+    """Resident."""
+    late_frames: int = 0
+    """Since the worker started."""
 
 
 class CommandDone(Frame, tag="command.done", frozen=True, kw_only=True):
     command_id: str
     ok: bool
     detail: str = ""
+    """Why not, in one plain sentence."""
+
+
+class BrowserCallAnswer(Frame, tag="browser_call.answer", frozen=True, kw_only=True):
+    """Answer to StartBrowserCall: the SDP (RFC 3264), or why there is none."""
+
+    call_id: str
+    sdp: str = ""
+    refused: str = ""
+
+
+class ListenAudio(Frame, tag="listen.audio", frozen=True, kw_only=True):
+    """100 ms of a call that is listened to: 800 bytes of PCMU a side, silence where nobody speaks.
+
+    Not in the outbox: what the socket cannot take in time is lost.
+    """
+
+    listen_id: str
+    seq: int
+    at_ms: int
+    """On the call's clock."""
+    caller: bytes
+    agent: bytes
+
+
+class ListenEnded(Frame, tag="listen.ended", frozen=True, kw_only=True):
+    listen_id: str
 
 
 class Welcome(Frame, tag="welcome", frozen=True, kw_only=True):
@@ -580,6 +731,8 @@ class Welcome(Frame, tag="welcome", frozen=True, kw_only=True):
     """The worker's name as the web side knows it."""
     acknowledged: int
     """Highest seq stored of this stream; 0 for a new one."""
+    draining: bool = False
+    """The operator wants this worker to take no new call."""
 
 
 class Ack(Frame, tag="ack", frozen=True, kw_only=True):
@@ -590,6 +743,76 @@ class Ack(Frame, tag="ack", frozen=True, kw_only=True):
 class HangUpCall(Frame, tag="call.hang_up", frozen=True, kw_only=True):
     command_id: str
     call_id: str
+
+
+class SayText(Frame, tag="call.say", frozen=True, kw_only=True):
+    """The agent says these words, after what it is saying."""
+
+    command_id: str
+    call_id: str
+    text: str
+
+
+class MuteAgent(Frame, tag="call.mute", frozen=True, kw_only=True):
+    """The agent is silent and answers nothing until it is unmuted; SayText is said all the same."""
+
+    command_id: str
+    call_id: str
+    muted: bool
+
+
+class TransferCall(Frame, tag="call.transfer", frozen=True, kw_only=True):
+    command_id: str
+    call_id: str
+    uri: str
+    """sip:, sips: or tel: URI."""
+    name: str = ""
+
+
+class StartListening(Frame, tag="listen.start", frozen=True, kw_only=True):
+    command_id: str
+    call_id: str
+    listen_id: str
+
+
+class StopListening(Frame, tag="listen.stop", frozen=True, kw_only=True):
+    command_id: str
+    listen_id: str
+
+
+class DrainWorker(Frame, tag="worker.drain", frozen=True, kw_only=True):
+    command_id: str
+    draining: bool
+
+
+class StartBrowserCall(Frame, tag="browser_call.start", frozen=True, kw_only=True):
+    """Pull the call's plan over HTTP and answer the offer by BrowserCallAnswer."""
+
+    command_id: str
+    call_id: str
+    sdp: str
+
+
+class PressKey(Frame, tag="browser_call.key", frozen=True, kw_only=True):
+    command_id: str
+    call_id: str
+    digit: str
+    """0-9, *, #, A-D."""
+
+
+class StartChat(Frame, tag="chat.start", frozen=True, kw_only=True):
+    """Pull the call's plan over HTTP and open a session without sound."""
+
+    command_id: str
+    call_id: str
+
+
+class SendChatText(Frame, tag="chat.text", frozen=True, kw_only=True):
+    command_id: str
+    call_id: str
+    text: str
+    item_id: str
+    """Of the caller's entry in the transcript."""
 
 
 class CheckAccount(Frame, tag="account.check", frozen=True, kw_only=True):
@@ -603,8 +826,22 @@ class Rejected(Frame, tag="rejected", frozen=True, kw_only=True):
     detail: str
 
 
-UpFrame = Hello | Events | Heartbeat | CommandDone
-DownFrame = Welcome | Ack | HangUpCall | CheckAccount | Rejected
+UpFrame = Hello | Events | Heartbeat | CommandDone | BrowserCallAnswer | ListenAudio | ListenEnded
+Command = (
+    HangUpCall
+    | CheckAccount
+    | SayText
+    | MuteAgent
+    | TransferCall
+    | StartListening
+    | StopListening
+    | DrainWorker
+    | StartBrowserCall
+    | PressKey
+    | StartChat
+    | SendChatText
+)
+DownFrame = Welcome | Ack | Rejected | Command
 
 encode = msgspec.json.encode
 decode_up: Final = msgspec.json.Decoder(UpFrame).decode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from pbxai import storage
 
@@ -54,6 +56,38 @@ def check_storage(
 ) -> list[checks.CheckMessage]:
     """Recordings go to the disk or to S3, never half to either."""
     return [checks.Error(problem, id=f"{TAG}.E007") for problem in storage.problems()]
+
+
+@checks.register(TAG)
+def check_full_text(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """This Python's SQLite can index words, as far as it is the database."""
+    if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        return []
+    database = sqlite3.connect(":memory:")
+    try:
+        database.execute("CREATE VIRTUAL TABLE words USING fts5(body)")
+    except sqlite3.OperationalError as error:
+        hint = "Use a Python whose SQLite has FTS5, as Debian's has, or PostgreSQL."
+        return [checks.Error(f"SQLite: {error}.", hint=hint, id=f"{TAG}.E008")]
+    finally:
+        database.close()
+    return []
+
+
+@checks.register(checks.Tags.database)
+def check_search_index(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """The index over calls' words is whole; a warning, for `migrate` is what puts it right."""
+    from tenants import search_index
+
+    return [
+        checks.Warning(problem, id=f"{TAG}.W001")
+        for alias in databases or ()
+        for problem in search_index.problems(connections[alias])
+    ]
 
 
 def refuse_unsafe() -> None:

@@ -238,6 +238,12 @@ class Link:
                     self._start_check(socket, command)
                 case Welcome():
                     self.malformed_frames += 1
+                case command:
+                    # Not one of Hello.commands, so the web side should have known better.
+                    detail = "This worker does not know this command."
+                    await self._send(
+                        socket, CommandDone(command_id=command.command_id, ok=False, detail=detail)
+                    )
 
     def _acknowledge(self, stream: str, seq: int) -> None:
         if stream != self._outbox.stream or seq > self._cursor:

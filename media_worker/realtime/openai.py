@@ -39,6 +39,7 @@ class OpenAiShape(Shape):
             "tools": self.tools,
             "tool_choice": "auto",
             "max_output_tokens": self.max_output_tokens(),
+            **settings.session_extra,
         }
 
     def _input(self, *, guarded: bool) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class OpenAiBetaShape(Shape):
         transcription = self.transcription()
         if transcription:
             session["input_audio_transcription"] = transcription
-        return session
+        return session | settings.session_extra
 
     def turn_taking(self, *, guarded: bool) -> dict[str, Any]:
         return {"turn_detection": self.turn_detection(guarded=guarded)}

@@ -13,4 +13,5 @@ class NumberPage(Page):
     list_filter = ["is_active", "tenant"]
     search_fields = ["number", "label", "tenant__name"]
     autocomplete_fields = ["tenant", "agent"]
+    fields = ["public_id", "tenant", "number", "label", "agent", "language", "is_active"]
     readonly_fields = ["public_id"]

@@ -178,4 +178,5 @@ SETTINGS_FIELDSETS: Final[list[Any]] = [
         {"fields": ["transcription_model", "transcription_language"]},
     ),
     (_("Audio"), {"fields": ["chunk_ms", "record"]}),
+    (_("Further session fields"), {"fields": ["session_extra"]}),
 ]

@@ -23,6 +23,16 @@ class TenantPage(Page):
     list_display = ["name", "slug", "is_active", "max_concurrent_calls", "open_calls", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
+    # Limits and retention come with the pages that act on them.
+    fields = [
+        "slug",
+        "name",
+        "is_active",
+        "max_concurrent_calls",
+        "time_zone",
+        "public_id",
+        "created_at",
+    ]
     readonly_fields = ["public_id", "created_at"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [Members]

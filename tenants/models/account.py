@@ -56,6 +56,16 @@ class ProviderAccount(models.Model):
     check_message = models.TextField(blank=True, editable=False)
     check_requested_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, editable=False)
+    next_secret = EncryptedField(_("next key"), blank=True, default=b"", editable=False)
+    """Checked beside the key in use, which it then replaces: services/rotation."""
+    next_secret_hint = models.CharField(max_length=4, blank=True, editable=False)
+    next_check_id = models.UUIDField(null=True, editable=False)
+    next_check_state = models.CharField(
+        max_length=16, choices=CheckState.choices, blank=True, editable=False
+    )
+    next_check_message = models.TextField(blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    """When a call last opened a session with it, to the minute."""
     last_problem_kind = models.CharField(
         _("last problem"), max_length=32, choices=ProblemKind.choices, blank=True, editable=False
     )
@@ -83,6 +93,11 @@ class ProviderAccount(models.Model):
                 violation_error_message=_("A provider account of this name exists already."),
             ),
             models.UniqueConstraint(fields=["check_id"], name="account_check_once"),
+            models.UniqueConstraint(fields=["next_check_id"], name="account_next_check_once"),
+            models.CheckConstraint(
+                condition=models.Q(next_check_state__in=CheckState.values),
+                name="account_next_check_known",
+            ),
             models.CheckConstraint(
                 condition=models.Q(auth__in=Auth.values), name="account_auth_known"
             ),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -12,15 +13,18 @@ from tenants.models.account import ProviderAccount
 from tenants.models.agent import Agent
 from tenants.models.number import Number
 from tenants.models.revision import AgentRevision
+from tenants.models.tag import Tag
 from tenants.models.tenant import Tenant
 from tenants.models.worker import Worker
 
 OPEN_STATES = (choices.CallState.RINGING, choices.CallState.RUNNING)
 OPEN = Q(state__in=OPEN_STATES)
+UNSETTLED = Q(state=choices.CallState.ENDED, settled_at=None)
+"""Calls that are over and not yet counted; few at any time."""
 
 
 class Call(models.Model):
-    """A call that came in, from its admission to its end, or its refusal."""
+    """A call that came in or was begun from a browser, from its admission to its end or refusal."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     """The worker's `call_key`."""
@@ -51,6 +55,21 @@ class Call(models.Model):
         null=True,
         related_name="calls",
         verbose_name=_("media worker"),
+    )
+    kind = models.CharField(
+        _("kind"),
+        max_length=8,
+        choices=choices.CallKind.choices,
+        default=choices.CallKind.PHONE,
+    )
+    draft_version = models.PositiveIntegerField(_("draft"), null=True)
+    """The draft's version when a draft was tried; else the call has a revision."""
+    placed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("begun by"),
     )
     called = models.CharField(_("to"), max_length=255)
     calling = models.CharField(_("from"), max_length=255, blank=True)
@@ -92,6 +111,16 @@ class Call(models.Model):
     session_took_ms = models.PositiveIntegerField(_("session opened in"), null=True)
     usage = models.JSONField(_("usage"), default=dict)
     settings_used = models.JSONField(_("settings"), default=dict)
+    wait_p50_ms = models.PositiveIntegerField(_("median wait"), null=True)
+    """From the caller's last word to the agent's first, over the turns; set when settled."""
+    cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, null=True)
+    """None: not known, or not settled yet."""
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    settled_at = models.DateTimeField(null=True)
+    """When it was counted: cost, waits, search, day."""
+    keep_until = models.DateTimeField(_("keep until"), null=True)
+    """Not deleted before, however short the tenant keeps its calls."""
+    tags = models.ManyToManyField(Tag, related_name="calls", blank=True, verbose_name=_("tags"))
     version = models.PositiveIntegerField(default=1)
 
     objects = TenantManager()
@@ -102,7 +131,18 @@ class Call(models.Model):
         verbose_name_plural = _("calls")
         ordering = ["-started_at", "-pk"]
         indexes = [
-            models.Index(fields=["tenant", "-started_at"], name="call_tenant_newest"),
+            models.Index(fields=["tenant", "-started_at", "-id"], name="call_tenant_newest"),
+            models.Index(
+                fields=["tenant", "agent", "-started_at", "-id"], name="call_agent_newest"
+            ),
+            models.Index(
+                fields=["tenant", "number", "-started_at", "-id"], name="call_number_newest"
+            ),
+            models.Index(
+                fields=["tenant", "calling", "-started_at", "-id"], name="call_caller_newest"
+            ),
+            models.Index(fields=["-started_at", "-id"], name="call_newest"),
+            models.Index(fields=["ended_at"], name="call_unsettled", condition=UNSETTLED),
             models.Index(fields=["tenant", "state"], name="call_tenant_open", condition=OPEN),
             models.Index(fields=["worker", "state"], name="call_worker_open", condition=OPEN),
         ]
@@ -123,6 +163,15 @@ class Call(models.Model):
                 condition=(OPEN & Q(ended_at=None, end_cause=""))
                 | (~OPEN & Q(ended_at__isnull=False)),
                 name="call_open_until_it_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=choices.CallKind.values), name="call_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(draft_version=None) | Q(revision=None), name="call_draft_or_revision"
+            ),
+            models.CheckConstraint(
+                condition=Q(cost=None) | ~Q(currency=""), name="call_cost_has_currency"
             ),
         ]
 

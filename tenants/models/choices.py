@@ -94,6 +94,9 @@ class RefusalReason(models.TextChoices):
     NO_PROVIDER_ACCOUNT = contract.RefusalReason.NO_PROVIDER_ACCOUNT.value, _("No provider account")
     TENANT_DISABLED = contract.RefusalReason.TENANT_DISABLED.value, _("Customer switched off")
     TENANT_LIMIT = contract.RefusalReason.TENANT_LIMIT.value, _("Too many calls at once")
+    TENANT_RATE = contract.RefusalReason.TENANT_RATE.value, _("Too many calls a minute")
+    CLOSED = contract.RefusalReason.CLOSED.value, _("Outside of the opening hours")
+    BROWSER_FULL = contract.RefusalReason.BROWSER_FULL.value, _("No room for a call from a browser")
     WORKER_FULL = contract.RefusalReason.WORKER_FULL.value, _("Media worker full")
     WORKER_DRAINING = contract.RefusalReason.WORKER_DRAINING.value, _("Media worker stopping")
     WORKER_TOKEN_REFUSED = (
@@ -114,6 +117,7 @@ class EndCause(models.TextChoices):
     WORKER_STOPPED = contract.EndCause.WORKER_STOPPED.value, _("Media worker stopped")
     INTERRUPTED = contract.EndCause.INTERRUPTED.value, _("Media worker lost")
     MEDIA_LOST = contract.EndCause.MEDIA_LOST.value, _("Audio lost")
+    ABANDONED = contract.EndCause.ABANDONED.value, _("Abandoned")
     INTERNAL_ERROR = contract.EndCause.INTERNAL_ERROR.value, _("Internal error")
 
 
@@ -156,3 +160,91 @@ class ToolState(models.TextChoices):
     RUNNING = contract.ToolState.RUNNING.value, _("Running")
     SUCCEEDED = contract.ToolState.SUCCEEDED.value, _("Done")
     FAILED = contract.ToolState.FAILED.value, _("Failed")
+
+
+class CallKind(models.TextChoices):
+    PHONE = contract.CallKind.PHONE.value, _("Telephone")
+    BROWSER = contract.CallKind.BROWSER.value, _("Browser")
+    CHAT = contract.CallKind.CHAT.value, _("Chat")
+
+
+class NoteKind(models.TextChoices):
+    DTMF = contract.NoteKind.DTMF.value, _("Key pressed")
+    HELD = contract.NoteKind.HELD.value, _("Put on hold")
+    RESUMED = contract.NoteKind.RESUMED.value, _("Taken off hold")
+    SESSION_OPENED = contract.NoteKind.SESSION_OPENED.value, _("Provider connected")
+    SESSION_REPLACED = contract.NoteKind.SESSION_REPLACED.value, _("Provider connected anew")
+    SAID = contract.NoteKind.SAID.value, _("Said on request")
+    MUTED = contract.NoteKind.MUTED.value, _("Agent muted")
+    UNMUTED = contract.NoteKind.UNMUTED.value, _("Agent speaks again")
+    TRANSFER_ASKED = contract.NoteKind.TRANSFER_ASKED.value, _("Transfer asked for")
+    HANG_UP_ASKED = contract.NoteKind.HANG_UP_ASKED.value, _("End asked for")
+    LISTEN_BEGAN = contract.NoteKind.LISTEN_BEGAN.value, _("Somebody listens in")
+    LISTEN_ENDED = contract.NoteKind.LISTEN_ENDED.value, _("Listening in ended")
+    FALLBACK_USED = contract.NoteKind.FALLBACK_USED.value, _("Fallback used")
+
+
+class CommandState(models.TextChoices):
+    """How far something is that a person asked for; empty: nobody asked, it happened."""
+
+    NONE = "", _("Happened")
+    ASKED = "asked", _("Asked for")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+
+
+class UsageKind(models.TextChoices):
+    RESPONSE = contract.UsageKind.RESPONSE.value, _("Conversation")
+    TRANSCRIPTION = contract.UsageKind.TRANSCRIPTION.value, _("Transcription")
+
+
+class ListenIn(models.TextChoices):
+    """Who may listen to a call that runs."""
+
+    NOBODY = "nobody", _("Nobody")
+    ADMINS = "admins", _("Owners and administrators")
+
+
+class Provider(models.TextChoices):
+    """Whose models and prices; found from the address of a provider account."""
+
+    OPENAI = "openai", _("OpenAI")
+    AZURE = "azure", _("Azure OpenAI")
+    SANDBOX = "sandbox", _("Sandbox")
+    OTHER = "other", _("Another provider")
+
+
+class ModelKind(models.TextChoices):
+    REALTIME = "realtime", _("Conversation")
+    TRANSCRIPTION = "transcription", _("Transcription")
+    SPEECH = "speech", _("Speech")
+
+
+class Via(models.TextChoices):
+    """The way by which somebody acted."""
+
+    PORTAL = "portal", _("Portal")
+    CONSOLE = "console", _("Console")
+    ADMIN = "admin", _("Raw access")
+    API = "api", _("API")
+    WORKER = "worker", _("Media worker")
+    JOB = "job", _("Job")
+    COMMAND = "command", _("Command line")
+
+
+class IdentityKind(models.TextChoices):
+    OIDC = "oidc", _("OpenID Connect")
+    SAML = "saml", _("SAML")
+
+
+class SupportRole(models.TextChoices):
+    """What the operator's people may do with a grant."""
+
+    VIEWER = Role.VIEWER.value, _("Look")
+    ADMIN = Role.ADMIN.value, _("Look and change")
+
+
+class ExportState(models.TextChoices):
+    WAITING = "waiting", _("Being made")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Failed")

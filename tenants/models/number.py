@@ -8,8 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.managers import TenantManager, UnscopedManager
 from tenants.models.agent import Agent
+from tenants.models.opening_hours import validate_opening_hours
 from tenants.models.tenant import Tenant
-from tenants.models.validators import normalise_number, validate_language, validate_number
+from tenants.models.validators import (
+    normalise_number,
+    validate_language,
+    validate_number,
+    validate_time_zone,
+)
 
 
 class Number(models.Model):
@@ -38,6 +44,17 @@ class Number(models.Model):
     )
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("Off: calls to it are refused with 404.")
+    )
+    opening_hours = models.JSONField(
+        _("opening hours"), null=True, blank=True, validators=[validate_opening_hours]
+    )
+    """None: always open. Shape: tenants/models/opening_hours.py."""
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text=_("Of the opening hours. Empty: the customer's own."),
     )
 
     objects = TenantManager()

@@ -37,6 +37,9 @@ class Recording(models.Model):
         blank=True,
         choices=RecordingProblem.choices,
     )
+    peaks = models.BinaryField(default=b"", blank=True)
+    """For the waveform: 1,000 bytes of the caller's lane, then as many of the agent's, each the
+    greatest level of its part of the recording (0-255); empty until it was looked at."""
     created_at = models.DateTimeField(_("stored"), auto_now_add=True)
     deleted_at = models.DateTimeField(_("deleted"), null=True)
 

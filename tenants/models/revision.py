@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from tenants.managers import ImmutableError, ImmutableTenantManager, ImmutableUnscopedManager
+from tenants.models.account import ProviderAccount
 from tenants.models.agent import Agent
 from tenants.models.settings import SettingsFields
 from tenants.models.tenant import Tenant
@@ -21,6 +22,15 @@ class AgentRevision(SettingsFields):
     name = models.CharField(_("name"), max_length=100)
     hang_up_enabled = models.BooleanField(_("agent may hang up"))
     transfer_targets = models.JSONField(_("transfer targets"), default=list, blank=True)
+    fallback_account = models.ForeignKey(
+        ProviderAccount,
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("second provider account"),
+    )
+    fallback_target = models.CharField(_("fallback: transfer to"), max_length=64, blank=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
     published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

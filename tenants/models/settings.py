@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants.managers import TenantManager, UnscopedManager
 from tenants.models import choices, validators
 from tenants.models.account import ProviderAccount
+from tenants.models.session_extra import validate_session_extra
 from tenants.models.tenant import Tenant
 
 
@@ -173,6 +174,13 @@ class SettingsFields(models.Model):
         help_text=_("20 to 100, a multiple of 20."),
     )
     record = models.BooleanField(_("record calls"), null=True, blank=True)
+    session_extra = models.JSONField(
+        _("further session fields"),
+        null=True,
+        blank=True,
+        validators=[validate_session_extra],
+        help_text=_("Fields of the provider's session that have no setting of their own, as JSON."),
+    )
     greetings = models.JSONField(
         _("greetings"), null=True, blank=True, validators=[validators.validate_greetings]
     )
@@ -229,6 +237,14 @@ class PlatformSettings(SettingsFields):
 
     PK: Final = 1
 
+    locked = models.JSONField(
+        _("locked"),
+        default=list,
+        blank=True,
+        help_text=_("Settings that customers and agents may not override."),
+    )
+    """Names out of SETTING_NAMES; a level below may hold a value, which then does not count."""
+
     class Meta(SettingsFields.Meta):
         verbose_name = _("platform settings")
         verbose_name_plural = _("platform settings")
@@ -243,6 +259,11 @@ class PlatformSettings(SettingsFields):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = self.PK
         super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        super().clean()
+        if not isinstance(self.locked, list) or not set(self.locked) <= set(SETTING_NAMES):
+            raise ValidationError({"locked": _("Only settings can be locked.")})
 
     def settings_tenant_id(self) -> int | None:
         return None

@@ -22,6 +22,8 @@ class ToolCall(models.Model):
     result = models.TextField(_("result"), blank=True)
     offset_ms = models.PositiveBigIntegerField(_("at"), default=0)
     duration_ms = models.PositiveBigIntegerField(_("duration"), default=0)
+    command = models.UUIDField(null=True, editable=False)
+    """Of the CallEvent by which a person asked for it; None: the agent did it by itself."""
 
     objects = TenantManager()
     all_tenants = UnscopedManager()
@@ -30,6 +32,7 @@ class ToolCall(models.Model):
         verbose_name = _("tool call")
         verbose_name_plural = _("tool calls")
         ordering = ["position", "pk"]
+        indexes = [models.Index(fields=["tenant", "name", "call"], name="tool_call_by_name")]
         constraints = [
             models.UniqueConstraint(fields=["call", "tool_call_id"], name="tool_call_once_a_call"),
             models.CheckConstraint(

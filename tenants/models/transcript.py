@@ -22,6 +22,8 @@ class TranscriptEntry(models.Model):
     final = models.BooleanField(default=False)
     offset_ms = models.PositiveBigIntegerField(_("at"), default=0)
     duration_ms = models.PositiveBigIntegerField(_("duration"), default=0)
+    command = models.UUIDField(null=True, editable=False)
+    """Of the CallEvent by which a person had the agent say it; None: its own words."""
 
     objects = TenantManager()
     all_tenants = UnscopedManager()

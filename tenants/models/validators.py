@@ -16,6 +16,9 @@ TARGET_NAME: Final = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 NUMBER: Final = re.compile(r"\+?[0-9*#]{1,32}|[A-Za-z0-9._~-]{1,64}")
 VISUAL_SEPARATORS: Final = re.compile(r"[-.() ]")
 """RFC 3966 section 3: they carry no meaning in a telephone number."""
+LANGUAGES_LIMIT: Final = 50
+DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+DOMAINS_LIMIT: Final = 50
 SPOKEN_TEXT_LIMIT: Final = 1000
 TARGET_LIMIT: Final = 50
 NAME_LIMIT: Final = 64
@@ -35,6 +38,39 @@ def validate_time_zone(value: str) -> None:
         raise ValidationError(
             _("“%(value)s” is not a time zone such as Europe/Berlin."), params={"value": value}
         )
+
+
+def validate_languages(value: Any) -> None:
+    """A list of language codes, none of them twice."""
+    if not isinstance(value, list) or not 1 <= len(value) <= LANGUAGES_LIMIT:
+        raise ValidationError(
+            _("Give from one to %(limit)d languages."), params={"limit": LANGUAGES_LIMIT}
+        )
+    for language in value:
+        validate_language(str(language))
+        if value.count(language) > 1:
+            raise ValidationError(
+                _("The language “%(value)s” is there twice."), params={"value": language}
+            )
+
+
+def validate_currency(value: str) -> None:
+    """ISO 4217."""
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValidationError(
+            _("“%(value)s” is not a currency such as EUR or USD."), params={"value": value}
+        )
+
+
+def validate_domains(value: Any) -> None:
+    """A list of domains of e-mail addresses, in lower case."""
+    if not isinstance(value, list) or len(value) > DOMAINS_LIMIT:
+        raise ValidationError(_("Give at most %(limit)d domains."), params={"limit": DOMAINS_LIMIT})
+    for domain in value:
+        if not isinstance(domain, str) or not DOMAIN.fullmatch(domain) or len(domain) > 253:
+            raise ValidationError(
+                _("“%(value)s” is not a domain such as example.com."), params={"value": domain}
+            )
 
 
 def validate_number(value: str) -> None:

@@ -26,6 +26,25 @@ class Worker(models.Model):
     """Channel of the link that counts; an older one of the same worker is closed."""
     connected = models.BooleanField(_("connected"), default=False, editable=False)
     draining = models.BooleanField(_("draining"), default=False, editable=False)
+    drain_wanted = models.BooleanField(
+        _("to be drained"),
+        default=False,
+        editable=False,
+        help_text=_("It takes no new call; those that run go on."),
+    )
+    """What the operator wants; `draining` is what the worker says."""
+    commands = models.JSONField(default=list, editable=False)
+    """Tags of the frames that this build understands (contract.Hello.commands)."""
+    browser_capacity = models.PositiveIntegerField(
+        _("calls from browsers"), default=0, editable=False
+    )
+    active_browser_calls = models.PositiveIntegerField(
+        _("calls from browsers now"), default=0, editable=False
+    )
+    cpu_percent = models.FloatField(_("CPU, percent of a core"), default=0.0, editable=False)
+    memory_bytes = models.PositiveBigIntegerField(_("memory"), default=0, editable=False)
+    late_frames = models.PositiveBigIntegerField(_("late frames"), default=0, editable=False)
+    started_at = models.DateTimeField(_("started"), null=True, editable=False)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
     active_calls = models.PositiveIntegerField(_("calls"), default=0, editable=False)
     outbox_depth = models.PositiveIntegerField(_("outbox"), default=0, editable=False)

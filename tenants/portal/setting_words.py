@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from django.utils.formats import number_format
@@ -42,6 +43,7 @@ LABELS: Final[dict[str, str | Promise]] = {
     "vad_gates_audio": gettext_lazy("Send only speech to the provider"),
     "chunk_ms": gettext_lazy("Sound goes to the provider in pieces of"),
     "record": gettext_lazy("Record calls"),
+    "session_extra": gettext_lazy("Further fields of the provider's session"),
     "consents": gettext_lazy("Announcements of the recording"),
     "noise_reduction": gettext_lazy("Noise reduction"),
     "temperature": gettext_lazy("Temperature"),
@@ -52,6 +54,8 @@ LABELS: Final[dict[str, str | Promise]] = {
     "apologies": gettext_lazy("Apologies"),
     "hang_up_enabled": gettext_lazy("The agent may hang up"),
     "transfer_targets": gettext_lazy("Transfer targets"),
+    "fallback_account": gettext_lazy("Second provider account"),
+    "fallback_target": gettext_lazy("When no provider works, transfer to"),
 }
 
 _CHOICES: Final[dict[str, type[Any]]] = {
@@ -98,6 +102,10 @@ def _milliseconds(name: str, value: int) -> str:
 
 
 def _described_text(name: str, value: Any) -> str:
+    if name == "session_extra":
+        return json.dumps(value, indent=2, ensure_ascii=False) if value else _("none")
+    if name == "fallback_target" and value == "":
+        return _("nobody")
     if name == "max_output_tokens":
         return _("no limit") if value == "inf" else _("%(count)s tokens") % {"count": value}
     if name == "transcription_model" and value == "":

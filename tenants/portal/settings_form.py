@@ -6,12 +6,10 @@ both come from the service that call plans use (tenants.services.effective).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django import forms
 from django.db.models import Q
-from django.forms import BoundField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,11 +17,19 @@ from tenants.models import ProviderAccount, Tenant, TenantSettings, choices
 from tenants.models.settings import SETTING_NAMES
 from tenants.models.validators import validate_apologies, validate_greetings
 from tenants.portal import setting_words
+from tenants.portal.setting_fields import (
+    OFF,
+    ObjectField,
+    OffField,
+    SettingRow,
+    TextRow,
+    choice,
+    number,
+    yes_no,
+)
 from tenants.portal.text_fields import TextsField
 from tenants.services.effective import EffectiveSettings, EffectiveValue
 
-OFF: Final = "off"
-"""Typed into a text field, it stands for the empty value: switched off, not inherited."""
 AUTOMATIC: Final = "auto"
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
@@ -40,7 +46,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "words": ("greetings", "consents", "apologies"),
     "advanced": (
         "transcription_model", "transcription_language", "noise_reduction", "max_output_tokens",
-        "temperature", "chunk_ms",
+        "temperature", "chunk_ms", "session_extra",
     ),
 }  # fmt: skip
 
@@ -66,61 +72,6 @@ SUGGESTIONS: Final[dict[str, tuple[str, ...]]] = {
     "transcription_model": ("gpt-transcribe", "gpt-live-transcribe", "gpt-realtime-whisper", OFF),
 }  # fmt: skip
 """Offered, never required: model names are data."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettingRow:
-    """A setting on the page; templates/components/field.html draws it."""
-
-    field: BoundField
-    is_here: bool
-    inherited_text: str
-    inherited_short: str
-    inherited_level: str
-    shown_if: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextRow:
-    """A text in one language, set here or inherited."""
-
-    language: str
-    name: str
-    text: str
-    is_here: bool
-    inherited_text: str
-    inherited_level: str
-
-
-class OffField(forms.CharField):
-    """A text that may be switched off: `off` is kept as the empty text, nothing typed is None."""
-
-    def to_python(self, value: Any) -> Any:
-        text = (value or "").strip()
-        if not text:
-            return None
-        return "" if text.lower() == OFF else text
-
-
-def _number(low: float, high: float, step: float, help_text: Any, kind: type[Any]) -> Any:
-    widget = forms.NumberInput(attrs={"step": step, "class": "short", "inputmode": "decimal"})
-    return kind(required=False, min_value=low, max_value=high, widget=widget, help_text=help_text)
-
-
-def _choice(of: Any, help_text: Any = "") -> forms.TypedChoiceField:
-    return forms.TypedChoiceField(
-        choices=[("", ""), *of.choices], required=False, empty_value=None, help_text=help_text
-    )
-
-
-def _yes_no(help_text: Any) -> forms.TypedChoiceField:
-    return forms.TypedChoiceField(
-        required=False,
-        choices=[("", ""), ("true", gettext_lazy("Yes")), ("false", gettext_lazy("No"))],
-        coerce=lambda value: value == "true",
-        empty_value=None,
-        help_text=help_text,
-    )
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -156,7 +107,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         empty_value=None,
         help_text=gettext_lazy("As your provider names it."),
     )
-    speed = _number(
+    speed = number(
         0.25, 1.5, 0.05, gettext_lazy("1 is natural; from 0.25 to 1.5."), forms.FloatField
     )
     language = forms.TypedChoiceField(
@@ -166,66 +117,66 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "The language that calls begin in, as far as the number does not name another."
         ),
     )
-    dialect = _choice(
+    dialect = choice(
         choices.Dialect,
         gettext_lazy("How the provider is spoken to. The beta is for older servers only."),
     )
-    audio_format = _choice(
+    audio_format = choice(
         choices.AudioFormat,
         gettext_lazy("G.711 is what telephones speak; PCM for providers that do not know it."),
     )
-    vad_mode = _choice(choices.VadMode)
-    vad_threshold = _number(
+    vad_mode = choice(choices.VadMode)
+    vad_threshold = number(
         0.0,
         1.0,
         0.05,
         gettext_lazy("From 0 to 1. Raise it where callers stand in noise."),
         forms.FloatField,
     )
-    silence_duration_ms = _number(
+    silence_duration_ms = number(
         0,
         10_000,
         50,
         gettext_lazy("In milliseconds. Less answers sooner, more lets people think."),
         forms.IntegerField,
     )
-    prefix_padding_ms = _number(
+    prefix_padding_ms = number(
         0,
         5000,
         50,
         gettext_lazy("In milliseconds, so that first syllables are not lost."),
         forms.IntegerField,
     )
-    eagerness = _choice(choices.Eagerness)
-    idle_timeout_ms = _number(
+    eagerness = choice(choices.Eagerness)
+    idle_timeout_ms = number(
         0,
         30_000,
         500,
         gettext_lazy("In milliseconds, from 5000 to 30000; 0 switches it off."),
         forms.IntegerField,
     )
-    interrupt = _yes_no(
+    interrupt = yes_no(
         gettext_lazy("Yes: the agent stops at once when the caller begins to speak.")
     )
-    greeting_guard_ms = _number(
+    greeting_guard_ms = number(
         0,
         10_000,
         100,
         gettext_lazy("In milliseconds. For so long, noise from the caller does not stop it."),
         forms.IntegerField,
     )
-    local_vad = _choice(
+    local_vad = choice(
         choices.LocalVad,
         gettext_lazy(
             "Hears the caller sooner. Only the neural network tells speech from keys and music."
         ),
     )
-    vad_stops_agent = _yes_no(
+    vad_stops_agent = yes_no(
         gettext_lazy(
             "Yes: the agent pauses as soon as the caller speaks, before the provider says so."
         )
     )
-    false_interruption_ms = _number(
+    false_interruption_ms = number(
         0,
         5000,
         100,
@@ -234,19 +185,19 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         ),
         forms.IntegerField,
     )
-    vad_gates_audio = _yes_no(
+    vad_gates_audio = yes_no(
         gettext_lazy(
             "Yes: silence stays here. Saves money where the provider bills all that it hears."
         )
     )
-    chunk_ms = _number(
+    chunk_ms = number(
         20,
         100,
         20,
         gettext_lazy("In milliseconds, 20 to 100. Less answers sooner, more costs less work."),
         forms.IntegerField,
     )
-    record = _yes_no(gettext_lazy("Yes: both sides are kept as sound, beside the transcript."))
+    record = yes_no(gettext_lazy("Yes: both sides are kept as sound, beside the transcript."))
     transcription_model = OffField(
         required=False,
         max_length=100,
@@ -258,7 +209,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         coerce=lambda value: "" if value == AUTOMATIC else value,
         help_text=gettext_lazy("Naming it makes the transcript better."),
     )
-    noise_reduction = _choice(choices.NoiseReduction)
+    noise_reduction = choice(choices.NoiseReduction)
     max_output_tokens = forms.CharField(
         required=False,
         max_length=4,
@@ -266,12 +217,19 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.TextInput(attrs={"class": "short"}),
         help_text=gettext_lazy("In tokens, from 1 to 4096; “inf” is no limit."),
     )
-    temperature = _number(
+    temperature = number(
         0.6,
         1.2,
         0.05,
         gettext_lazy("From 0.6 to 1.2; only the beta dialect knows it."),
         forms.FloatField,
+    )
+    session_extra = ObjectField(
+        required=False,
+        help_text=gettext_lazy(
+            "A JSON object with fields that have no setting here, such as"
+            ' {"reasoning": {"effort": "low"}}. A model that does not know one refuses the call.'
+        ),
     )
     greetings = TextsField(required=False, validators=[validate_greetings])
     consents = TextsField(required=False, validators=[validate_greetings])

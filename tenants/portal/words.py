@@ -88,6 +88,11 @@ _CAUSES: Final = {
         "bad",
         gettext_lazy("No sound came from the caller's side any more."),
     ),
+    EndCause.ABANDONED: (
+        gettext_lazy("Abandoned"),
+        "quiet",
+        gettext_lazy("Nobody wrote any more, so the chat was ended."),
+    ),
     EndCause.INTERNAL_ERROR: (
         gettext_lazy("Internal error"),
         "bad",
@@ -107,6 +112,13 @@ _REFUSALS: Final = {
     RefusalReason.TENANT_DISABLED: gettext_lazy("Your operator has switched this account off."),
     RefusalReason.TENANT_LIMIT: gettext_lazy(
         "As many calls as allowed were running already. The caller heard the busy tone."
+    ),
+    RefusalReason.TENANT_RATE: gettext_lazy(
+        "More calls came within a minute than allowed. The caller heard the busy tone."
+    ),
+    RefusalReason.CLOSED: gettext_lazy("The call came outside of the number's opening hours."),
+    RefusalReason.BROWSER_FULL: gettext_lazy(
+        "The media worker had no room for another call from a browser."
     ),
     RefusalReason.WORKER_FULL: gettext_lazy("The media worker had no room for another call."),
     RefusalReason.WORKER_DRAINING: gettext_lazy(

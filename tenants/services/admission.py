@@ -198,9 +198,9 @@ def _limit_reached(tenant: Tenant | None) -> RefusalReason | None:
 def _admitted(
     key: uuid.UUID, worker: Worker, request: contract.AdmissionRequest, route: Route
 ) -> Call:
-    settings, number = route.settings, route.number
-    if settings is None or number is None:
-        raise ValueError("A route without a reason has a number and settings.")
+    settings, number, revision = route.settings, route.number, route.revision
+    if settings is None or number is None or revision is None:
+        raise ValueError("A route without a reason has a number, a revision and settings.")
     language = number.language or settings.language
     return new_call(
         key,
@@ -209,18 +209,20 @@ def _admitted(
         tenant=number.tenant,
         number=number,
         agent=number.agent,
-        revision=route.revision,
+        revision=revision,
         language=language,
         state=CallState.RINGING,
         account=settings.provider_account,
         account_name=settings.provider_account.name if settings.provider_account else "",
         model=settings["model"].value,
-        settings_used=_settings_used(settings, language),
+        settings_used=settings_used(settings, language, revision),
     )
 
 
-def _settings_used(settings: EffectiveSettings, language: str) -> dict[str, Any]:
-    """The call's settings with the level of each, for its record and its plan; no secret."""
+def settings_used(
+    settings: EffectiveSettings, language: str, source: Agent | AgentRevision
+) -> dict[str, Any]:
+    """What a call gets, with the level of each setting, for its record and its plan; no secret."""
     account = settings["provider_account"]
     used: dict[str, Any] = {
         name: {"value": settings[name].value, "level": settings[name].level}
@@ -232,6 +234,7 @@ def _settings_used(settings: EffectiveSettings, language: str) -> dict[str, Any]
     recorded = settings["record"].value
     used["consent"] = _text_used(settings.consent(language) if recorded else None)
     used["apology"] = _text_used(settings.apology(language))
+    used["tools"] = {"hang_up": source.hang_up_enabled, "targets": source.transfer_targets}
     return used
 
 
@@ -254,7 +257,9 @@ def _answer(call: Call) -> contract.CallPlan | contract.Refusal:
 
 def _plan(call: Call) -> contract.CallPlan | contract.Refusal:
     used, account, revision = call.settings_used, call.account, call.revision
-    if account is None or revision is None or not (call.tenant and call.agent):
+    # A draft that was called has no revision; what it said stands in the call's row.
+    is_known = revision is not None or call.draft_version is not None
+    if account is None or not is_known or not (call.tenant and call.agent):
         # Deleted between a request and its retry.
         return contract.Refusal(
             call_id=str(call.public_id), reason=RefusalReason.NO_PROVIDER_ACCOUNT
@@ -264,15 +269,16 @@ def _plan(call: Call) -> contract.CallPlan | contract.Refusal:
         tenant_id=str(call.tenant.public_id),
         number_id=str(call.number.public_id) if call.number else "",
         agent_id=str(call.agent.public_id),
-        agent_name=revision.name,
-        revision=revision.number,
+        agent_name=revision.name if revision else call.agent.name,
+        revision=revision.number if revision else 0,
+        kind=contract.CallKind(call.kind),
         language=call.language,
         greeting=_spoken(used["greeting"]) if used["greeting"] else None,
         consent=_spoken(used["consent"]) if used["consent"] else None,
         apology=_spoken(used["apology"]),
         provider=provider_access(account),
         settings=contract_settings({name: used[name]["value"] for name in VALUE_NAMES}),
-        tools=_tools(revision),
+        tools=_tools(used["tools"]),
         prompts=prompts.for_call(call),
     )
 
@@ -281,13 +287,13 @@ def _spoken(text: dict[str, Any]) -> contract.Greeting:
     return contract.Greeting(language=text["language"], text=text["value"])
 
 
-def _tools(revision: AgentRevision) -> contract.ToolSet:
+def _tools(used: dict[str, Any]) -> contract.ToolSet:
     return contract.ToolSet(
-        hang_up=revision.hang_up_enabled,
+        hang_up=used["hang_up"],
         transfer_targets=tuple(
             contract.TransferTarget(
                 name=target["name"], uri=target["uri"], description=target.get("description", "")
             )
-            for target in revision.transfer_targets
+            for target in used["targets"]
         ),
     )

@@ -20,6 +20,7 @@ from tenants.models import (
     Tenant,
     TenantSettings,
 )
+from tenants.models import session_extra as session_fields
 from tenants.models.settings import SETTING_NAMES, SettingsFields
 
 Level = Literal["platform", "tenant", "agent"]
@@ -59,6 +60,7 @@ BUILT_IN: Final[dict[str, Any]] = {
     "false_interruption_ms": 1500,
     "chunk_ms": 40,
     "record": False,
+    "session_extra": {},
     "greetings": {"en": "Hello! How can I help you?"},
     "consents": {
         "en": "This call is recorded.",
@@ -82,6 +84,8 @@ class EffectiveValue:
     level: Level
     inherited: Any
     inherited_level: Level
+    locked: bool = False
+    """The operator has locked it: what the levels below the platform set does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,11 @@ class EffectiveSettings:
             found["local_vad"] = _(
                 "The end of a turn is to be found here, so a local voice detection is needed."
             )
+        unknown = set(self["session_extra"].value) - session_fields.BETA
+        if unknown and self["dialect"].value == contract.Dialect.OPENAI_BETA:
+            found["session_extra"] = _("The beta dialect does not know: %(names)s.") % {
+                "names": ", ".join(sorted(unknown))
+            }
         return found
 
 
@@ -160,16 +169,27 @@ def effective_settings(
 
 
 def merge(levels: Sequence[tuple[Level, SettingsFields]]) -> EffectiveSettings:
-    """Lay levels over each other, the most general first."""
+    """Lay levels over each other, the most general first; of a locked setting only the platform's
+    own value counts.
+    """
     return EffectiveSettings(
-        values={
-            name: _layer([(level, getattr(row, name)) for level, row in levels], BUILT_IN[name])
-            for name in VALUE_NAMES
-        },
+        values={name: _layer(*_given(name, levels), BUILT_IN[name]) for name in VALUE_NAMES},
         greetings=_layer_texts("greetings", levels),
         consents=_layer_texts("consents", levels),
         apologies=_layer_texts("apologies", levels),
     )
+
+
+def _given(
+    name: str, levels: Sequence[tuple[Level, SettingsFields]]
+) -> tuple[list[tuple[Level, Any]], bool]:
+    """What each level says of a setting, None where it says nothing; and whether it is locked."""
+    platform = levels[0][1]
+    locked = isinstance(platform, PlatformSettings) and name in platform.locked
+    return [
+        (level, None if locked and level != "platform" else getattr(row, name))
+        for level, row in levels
+    ], locked
 
 
 def platform_settings() -> PlatformSettings:
@@ -217,13 +237,14 @@ def contract_settings(values: Mapping[str, Any]) -> contract.Settings:
         false_interruption_ms=values["false_interruption_ms"],
         chunk_ms=values["chunk_ms"],
         record=values["record"],
+        session_extra=values["session_extra"],
     )
 
 
-def _layer(levels: Sequence[tuple[Level, Any]], built_in: Any) -> EffectiveValue:
+def _layer(levels: Sequence[tuple[Level, Any]], locked: bool, built_in: Any) -> EffectiveValue:
     value, level = _last_set(levels, built_in)
     inherited, inherited_level = _last_set(levels[:-1], built_in)
-    return EffectiveValue(value, level, inherited, inherited_level)
+    return EffectiveValue(value, level, inherited, inherited_level, locked)
 
 
 def _last_set(levels: Sequence[tuple[Level, Any]], built_in: Any) -> tuple[Any, Level]:
@@ -236,15 +257,16 @@ def _last_set(levels: Sequence[tuple[Level, Any]], built_in: Any) -> tuple[Any, 
 def _layer_texts(
     name: str, levels: Sequence[tuple[Level, SettingsFields]]
 ) -> dict[str, EffectiveValue]:
-    texts: list[tuple[Level, dict[str, str]]] = [
-        (level, getattr(row, name) or {}) for level, row in levels
-    ]
-    if getattr(levels[0][1], name) is None:
+    given, locked = _given(name, levels)
+    texts: list[tuple[Level, dict[str, str]]] = [(level, by or {}) for level, by in given]
+    if given[0][1] is None:
         texts.insert(0, ("platform", BUILT_IN[name]))
     languages = sorted({language for _level, by_language in texts for language in by_language})
     return {
         language: _layer(
-            [(level, by.get(language)) for level, by in texts], BUILT_IN[name].get(language, "")
+            [(level, by.get(language)) for level, by in texts],
+            locked,
+            BUILT_IN[name].get(language, ""),
         )
         for language in languages
     }

@@ -26,8 +26,8 @@ from tenants.models import (
     Worker,
 )
 from tenants.models.choices import CallState, EndCause
-from tenants.services import accounts, admission, calls, live, recordings
-from tenants.services.text import plain
+from tenants.services import accounts, admission, call_log, calls, live, recordings
+from tenants.services.text import plain, plain_json
 
 log = structlog.get_logger(__name__)
 
@@ -198,6 +198,7 @@ def _transcript_updated(
             "final": event.final,
             "offset_ms": event.offset_ms,
             "duration_ms": event.duration_ms,
+            "command": _command(event.command_id),
         },
     )
     calls.save(call)
@@ -213,11 +214,12 @@ def _tool_updated(call: Call, event: contract.ToolUpdated, at: datetime) -> list
             "tenant": _tenant(call),
             "position": event.position,
             "name": plain(event.name, 100),
-            "arguments": _without_nul(event.arguments),
+            "arguments": plain_json(event.arguments),
             "state": event.state.value,
             "result": plain(event.result),
             "offset_ms": event.offset_ms,
             "duration_ms": event.duration_ms,
+            "command": _command(event.command_id),
         },
     )
     calls.save(call)
@@ -267,6 +269,12 @@ def _call_measured(call: Call, event: contract.CallMeasured, at: datetime) -> li
     return live.call_changed(call)
 
 
+def _call_noted(call: Call, event: contract.CallNoted, at: datetime) -> list[live.Notice]:
+    call_log.note(call, event, command=_command(event.command_id), at=at)
+    calls.save(call)
+    return live.call_changed(call)
+
+
 def _known(count: int) -> int | None:
     """The contract says -1 for what is not known."""
     return count if count >= 0 else None
@@ -302,6 +310,7 @@ _OF_A_CALL: Final[dict[type, Callable[[Call, Any, datetime], list[live.Notice]]]
     contract.ProviderProblem: _provider_problem,
     contract.TranscriptUpdated: _transcript_updated,
     contract.ToolUpdated: _tool_updated,
+    contract.CallNoted: _call_noted,
     contract.TurnMeasured: _turn_measured,
     contract.CallMeasured: _call_measured,
     contract.RecordingFailed: _recording_failed,
@@ -375,18 +384,12 @@ def _uuid(text: str) -> uuid.UUID:
         raise NotApplicable("An id is not a UUID.") from None
 
 
+def _command(text: str) -> uuid.UUID | None:
+    return _uuid(text) if text else None
+
+
 def _moment(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError):
         raise NotApplicable("The record's time is impossible.") from None
-
-
-def _without_nul(value: Any) -> Any:
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, dict):
-        return {plain(str(key)): _without_nul(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nul(item) for item in value]
-    return value

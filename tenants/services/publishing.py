@@ -14,7 +14,14 @@ from tenants.models.settings import SETTING_NAMES
 from tenants.services import audit, prompts
 from tenants.services.effective import effective_settings
 
-CONTENT: Final = (*SETTING_NAMES, "name", "hang_up_enabled", "transfer_targets")
+CONTENT: Final = (
+    *SETTING_NAMES,
+    "name",
+    "hang_up_enabled",
+    "transfer_targets",
+    "fallback_account",
+    "fallback_target",
+)
 """What a revision takes over from a draft."""
 
 
@@ -31,7 +38,10 @@ def save_draft(*, agent: Agent, user: User | None, expected_version: int | None 
     with scope(tenant=agent.tenant), transaction.atomic():
         is_new = agent.pk is None
         if not is_new:
-            agent.draft_version = _lock(agent, expected_version).draft_version + 1
+            stored = _lock(agent, expected_version)
+            agent.draft_version = stored.draft_version + 1
+            # Somebody may have published since this draft was read; that is no conflict.
+            agent.published_revision = stored.published_revision
         agent.updated_by = user
         agent.full_clean()
         agent.save()
@@ -59,7 +69,9 @@ def publish(
         conflicts = effective_settings(tenant=draft.tenant, source=draft).conflicts()
         if conflicts:
             raise ValidationError({name: [words] for name, words in conflicts.items()})
-        return _publish(draft, draft, user, note, "agent.publish")
+        revision = _publish(draft, draft, user, note, "agent.publish")
+    agent.published_revision = revision
+    return revision
 
 
 def roll_back(
@@ -69,9 +81,11 @@ def roll_back(
     if revision.agent_id != agent.pk:
         raise ValueError("The revision is another agent's.")
     with scope(tenant=agent.tenant), transaction.atomic():
-        _lock(agent, None)
+        draft = _lock(agent, None)
         words = note or _("Revision %(number)d again") % {"number": revision.number}
-        return _publish(agent, revision, user, words, "agent.roll_back")
+        newest = _publish(draft, revision, user, words, "agent.roll_back")
+    agent.published_revision = newest
+    return newest
 
 
 def has_unpublished_changes(agent: Agent) -> bool:
@@ -93,6 +107,8 @@ def _publish(
         **_content(source),
     )
     revision.save()
+    agent.published_revision = revision
+    agent.save(update_fields=["published_revision"])
     audit.record(action, agent, tenant=agent.tenant, user=user, revision=revision.number, note=note)
     prompts.prepare(agent)
     return revision

@@ -10,6 +10,8 @@ from typing import Final
 
 import structlog
 from django.core.cache import cache
+from django.db.models import Case, When
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from media_worker import contract
@@ -22,6 +24,7 @@ log = structlog.get_logger(__name__)
 KEY_WORD: Final = "pbxw"
 RANDOM_BYTES: Final = 32
 ADDRESS_LIMIT: Final = 32
+COMMAND_LIMIT: Final = 64
 
 
 def create_worker(*, name: str) -> tuple[Worker, str]:
@@ -83,6 +86,13 @@ def link_opened(worker: Worker, hello: contract.Hello, link: str) -> None:
         version=plain(hello.version, 64),
         sip_build=plain(hello.sip_build, 64),
         capacity=_count(hello.capacity),
+        browser_capacity=_count(hello.browser_calls),
+        commands=[plain(tag, 64) for tag in hello.commands[:COMMAND_LIMIT]],
+        # A link that is made anew is not a worker that is started anew.
+        started_at=Case(
+            When(boot_id=plain(hello.boot_id, 64), then=Coalesce("started_at", Now())),
+            default=Now(),
+        ),
         addresses=[plain(address, 255) for address in hello.addresses[:ADDRESS_LIMIT]],
         boot_id=plain(hello.boot_id, 64),
         link=link,
@@ -95,7 +105,7 @@ def link_opened(worker: Worker, hello: contract.Hello, link: str) -> None:
 def link_closed(worker: Worker, link: str) -> bool:
     """A link is gone; False when a newer one had replaced it. Calls go on without it."""
     gone = Worker.objects.filter(pk=worker.pk, link=link).update(
-        link="", connected=False, active_calls=0
+        link="", connected=False, active_calls=0, active_browser_calls=0
     )
     return bool(gone)
 
@@ -106,6 +116,10 @@ def heartbeat(worker: Worker, frame: contract.Heartbeat) -> bool:
         active_calls=_count(frame.active_calls),
         draining=frame.draining,
         outbox_depth=_count(frame.outbox_depth),
+        active_browser_calls=_count(frame.active_browser_calls),
+        cpu_percent=frame.cpu_percent if 0 <= frame.cpu_percent < 1e6 else 0.0,
+        memory_bytes=max(0, min(frame.memory_bytes, 2**63 - 1)),
+        late_frames=max(0, min(frame.late_frames, 2**63 - 1)),
         last_seen_at=timezone.now(),
         connected=True,
     )

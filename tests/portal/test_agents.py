@@ -318,3 +318,27 @@ def test_a_viewer_reads_and_cannot_type(
     assert "Save draft" not in page
     assert "To change it, your role has to be editor or higher." in page
     assert "disabled" in page
+
+
+def test_further_session_fields_are_typed_as_json(
+    published: Agent, erin: User, browse: Callable[[User], Client]
+) -> None:
+    browser = browse(erin)
+    url = address("agent", agent_id=published.public_id)
+    row = browser.get(url).context["form"].row("session_extra")
+    assert (row.is_here, row.inherited_text) == (False, "none")
+    save(browser, published, session_extra='{"truncation": "disabled"}')
+    assert reread(published).session_extra == {"truncation": "disabled"}
+    page = browser.get(url)
+    assert page.context["form"].row("session_extra").is_here
+    assert "&quot;truncation&quot;: &quot;disabled&quot;" in page.content.decode()
+    for wrong, words in {
+        '{"model": "x"}': "cannot be given here",
+        "[1]": "JSON object",
+        "{": "valid JSON",
+    }.items():
+        answer = browser.post(url, sent(browser, published, session_extra=wrong))
+        assert words in answer.context["form"].errors["session_extra"][0]
+    assert reread(published).session_extra == {"truncation": "disabled"}
+    save(browser, published, session_extra="")
+    assert reread(published).session_extra is None

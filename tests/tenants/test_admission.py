@@ -13,9 +13,9 @@ from django.utils import timezone
 from media_worker import contract
 from media_worker.contract import RefusalReason
 from pbxai.crypto import KeyRingSource, new_key_entry
-from tenants.models import Agent, Call, Number, Tenant, Worker
-from tenants.services.admission import CallKeyTaken, admit
-from tenants.services.effective import platform_settings, tenant_settings
+from tenants.models import Agent, Call, Number, Tenant, User, Worker
+from tenants.services.admission import CallKeyTaken, admit, settings_used
+from tenants.services.effective import effective_settings, platform_settings, tenant_settings
 from tenants.services.publishing import publish
 
 
@@ -241,3 +241,47 @@ def test_one_call_asked_for_many_times_at_once_is_one(number: Number, worker: Wo
     assert all(answer == answers[0] for answer in answers)
     assert isinstance(answers[0], contract.CallPlan)
     assert Call.all_tenants.count() == 1
+
+
+# --- what stands in the call's row ---------------------------------------------------------------
+
+
+def test_the_plan_of_a_retry_is_the_one_that_the_call_was_given(
+    number: Number, worker: Worker, alice: User
+):
+    request = invite()
+    first = accepted(worker, request)
+    assert [target.name for target in first.tools.transfer_targets] == ["sales"]
+    number.agent.transfer_targets, number.agent.session_extra = [], {"tool_choice": "none"}
+    number.agent.save()
+    publish(agent=number.agent, user=alice)
+    assert accepted(worker, request) == first
+    second = accepted(worker)
+    assert second.tools.transfer_targets == ()
+    assert second.settings.session_extra == {"tool_choice": "none"}
+
+
+def test_a_draft_that_is_called_has_its_plan_in_the_call(
+    published: Agent, worker: Worker, alice: User
+):
+    published.voice, published.hang_up_enabled = "cedar", False
+    effective = effective_settings(tenant=published.tenant, source=published)
+    call = Call.all_tenants.create(
+        public_id=uuid.uuid4(),
+        tenant=published.tenant,
+        agent=published,
+        worker=worker,
+        kind="browser",
+        draft_version=published.draft_version,
+        placed_by=alice,
+        called="Reception",
+        language="en",
+        state="ringing",
+        started_at=timezone.now(),
+        account=effective.provider_account,
+        settings_used=settings_used(effective, "en", published),
+    )
+    plan = accepted(worker, invite(call_key=str(call.public_id)))
+    assert (plan.kind, plan.revision, plan.number_id) == (contract.CallKind.BROWSER, 0, "")
+    assert (plan.agent_name, plan.settings.voice) == ("Reception", "cedar")
+    assert not plan.tools.hang_up

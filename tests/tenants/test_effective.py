@@ -45,6 +45,7 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "false_interruption_ms": (1000, 2000, 0),
     "chunk_ms": (20, 100, 60),
     "record": (True, True, False),
+    "session_extra": ({"tool_choice": "none"}, {"truncation": "auto"}, {}),
 }
 """A value for each level; the agent's is one that a careless `or` would take for unset."""
 
@@ -170,6 +171,40 @@ def test_the_contract_gets_every_value(acme: Tenant, agent: Agent):
 
 def test_no_token_limit_is_none(acme: Tenant):
     assert effective_settings(tenant=acme).for_contract().max_output_tokens is None
+
+
+def test_a_locked_setting_is_the_platforms(acme: Tenant, agent: Agent):
+    platform = platform_settings()
+    platform.voice, platform.locked = "alloy", ["voice", "greetings", "model"]
+    platform.greetings = {"en": "Platform"}
+    platform.save()
+    set_value(tenant_settings(acme), "voice", "ash")
+    agent.voice, agent.model, agent.greetings = "cedar", "agent-model", {"en": "Agent", "fr": "Ça"}
+    effective = effective_settings(tenant=acme, source=agent)
+    voice = effective["voice"]
+    assert (voice.value, voice.level, voice.locked) == ("alloy", "platform", True)
+    assert (voice.inherited, voice.inherited_level) == ("alloy", "platform")
+    assert effective["model"].value == BUILT_IN["model"]
+    assert {code: text.value for code, text in effective.greetings.items()} == {"en": "Platform"}
+    assert effective.greetings["en"].locked
+    assert not effective["speed"].locked
+    assert effective.for_contract().voice == "alloy"
+
+
+def test_a_lock_that_goes_lets_the_levels_speak_again(acme: Tenant, agent: Agent):
+    set_value(platform_settings(), "locked", ["voice"])
+    agent.voice = "cedar"
+    assert effective_settings(tenant=acme, source=agent)["voice"].value == BUILT_IN["voice"]
+    set_value(platform_settings(), "locked", [])
+    assert effective_settings(tenant=acme, source=agent)["voice"].value == "cedar"
+
+
+def test_session_fields_that_the_dialect_does_not_know_are_named(acme: Tenant, agent: Agent):
+    agent.session_extra = {"tool_choice": "none", "truncation": "auto"}
+    assert not effective_settings(tenant=acme, source=agent).conflicts()
+    agent.dialect = "openai-beta"
+    conflicts = effective_settings(tenant=acme, source=agent).conflicts()
+    assert conflicts == {"session_extra": "The beta dialect does not know: truncation."}
 
 
 def test_values_that_cannot_hold_together_are_named(acme: Tenant, agent: Agent):

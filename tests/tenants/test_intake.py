@@ -15,6 +15,7 @@ from django.utils import timezone
 from media_worker import contract
 from tenants.models import (
     Call,
+    CallEvent,
     CallProblem,
     CallQuality,
     Number,
@@ -23,6 +24,7 @@ from tenants.models import (
     ToolCall,
     TranscriptEntry,
     Turn,
+    User,
     Worker,
     WorkerStream,
 )
@@ -507,3 +509,59 @@ def test_a_fault_of_ours_does_not_hold_up_the_stream(
 def test_late_words_do_not_change_the_time_of_the_call(running: Call, outbox: Outbox):
     assert running.last_event_at is not None
     assert timezone.now() - running.last_event_at < timedelta(minutes=1)
+
+
+# --- the log of a call ---------------------------------------------------------------------------
+
+
+def test_what_a_worker_notes_stands_in_the_calls_log(worker: Worker, number: Number):
+    outbox, call = Outbox(worker), admitted(worker)
+    outbox.send(contract.CallNoted(kind=contract.NoteKind.DTMF, offset_ms=1200, text="5"), call)
+    (event,) = CallEvent.all_tenants.filter(call=call)
+    assert (event.kind, event.offset_ms, event.text, event.state) == ("dtmf", 1200, "5", "")
+    assert event.tenant == call.tenant
+
+
+def test_a_note_about_a_command_says_that_it_was_done_and_keeps_who_gave_it(
+    worker: Worker, number: Number, alice: User
+):
+    outbox, call = Outbox(worker), admitted(worker)
+    asked = CallEvent.all_tenants.create(
+        tenant=number.tenant,
+        call=call,
+        kind="said",
+        text="One moment, please.",
+        state="asked",
+        command=uuid.uuid4(),
+        user=alice,
+    )
+    note = contract.CallNoted(
+        kind=contract.NoteKind.SAID, offset_ms=900, text="other", command_id=str(asked.command)
+    )
+    outbox.send(note, call)
+    (event,) = CallEvent.all_tenants.filter(call=call)
+    assert (event.state, event.offset_ms, event.user) == ("done", 900, alice)
+    assert event.text == "One moment, please."
+
+
+def test_a_command_of_another_call_is_not_marked_done(worker: Worker, number: Number):
+    outbox, call, other = Outbox(worker), admitted(worker), admitted(worker)
+    asked = CallEvent.all_tenants.create(
+        tenant=number.tenant, call=other, kind="muted", state="asked", command=uuid.uuid4()
+    )
+    note = contract.CallNoted(kind=contract.NoteKind.MUTED, command_id=str(asked.command))
+    stored = outbox.send(note, call)
+    assert stored.set_aside == 0
+    asked.refresh_from_db()
+    assert asked.state == "asked"
+    assert CallEvent.all_tenants.get(call=call).state == ""
+
+
+def test_what_was_said_on_request_names_its_command(worker: Worker, number: Number):
+    outbox, call = Outbox(worker), admitted(worker)
+    command = uuid.uuid4()
+    outbox.send(said("i1", "One moment.", command_id=str(command)), call)
+    outbox.send(said("i2", "Hello."), call)
+    entries = dict(TranscriptEntry.all_tenants.filter(call=call).values_list("item_id", "command"))
+    assert entries == {"i1": command, "i2": None}
+    assert outbox.send(said("i3", "x", command_id="none"), call).set_aside == 1

@@ -254,6 +254,9 @@ def test_an_email_address_is_one_person_in_any_case(alice: User):
         "ProblemKind",
         "Speaker",
         "ToolState",
+        "CallKind",
+        "NoteKind",
+        "UsageKind",
     ],
 )
 def test_choices_are_the_words_of_the_contract(name: str):

@@ -109,3 +109,36 @@ def test_each_change_is_in_the_audit_log(agent: Agent, alice: User):
     roll_back(agent=agent, revision=revision, user=alice)
     entries = AuditEntry.all_tenants.filter(tenant=agent.tenant, user=alice).order_by("pk")
     assert [entry.action for entry in entries] == ["agent.edit", "agent.publish", "agent.roll_back"]
+
+
+def test_saving_a_draft_that_was_read_before_a_publication_keeps_the_publication(
+    published: Agent, alice: User
+):
+    read_before = Agent.all_tenants.get(pk=published.pk)
+    newest = publish(agent=published, user=alice)
+    read_before.voice = "cedar"
+    save_draft(agent=read_before, user=alice)
+    assert Agent.all_tenants.get(pk=published.pk).published == newest
+
+
+def test_a_list_of_agents_knows_what_is_published_without_further_queries(
+    published: Agent, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        (agent,) = Agent.all_tenants.select_related("published_revision")
+        assert agent.published is not None
+        assert agent.published.number == 1
+
+
+def test_a_revision_takes_the_fallback_over(agent: Agent, alice: User, make_account):
+    agent.fallback_account = make_account(agent.tenant, name="Second")
+    agent.fallback_target = "sales"
+    save_draft(agent=agent, user=alice)
+    revision = publish(agent=agent, user=alice)
+    assert (revision.fallback_account, revision.fallback_target) == (
+        agent.fallback_account,
+        "sales",
+    )
+    agent.fallback_target = ""
+    save_draft(agent=agent, user=alice)
+    assert has_unpublished_changes(agent)

@@ -13,10 +13,12 @@ from media_worker.contract import (
     Ack,
     CallAnswered,
     CheckAccount,
+    DrainWorker,
     HangUpCall,
     Heartbeat,
     Hello,
     Rejected,
+    SayText,
 )
 from media_worker.control.link import Link
 from media_worker.control.outbox import Outbox
@@ -264,3 +266,14 @@ async def test_link_that_is_stopped_says_goodbye(worker_at):
         async with worker_at(web.url):
             await web.until(lambda: bool(web.hellos))
         await web.until(lambda: web.close_codes == [1001])
+
+
+async def test_link_refuses_a_command_that_this_build_does_not_know(worker_at):
+    async with LinkStub() as web, worker_at(web.url):
+        await web.until(lambda: web.hellos)
+        await web.send(SayText(command_id="c1", call_id="known-call", text="Hello."))
+        await web.send(DrainWorker(command_id="c2", draining=True))
+        await web.until(lambda: len(web.done) == 2)
+        assert [(done.command_id, done.ok) for done in web.done] == [("c1", False), ("c2", False)]
+        assert "does not know" in web.done[0].detail
+        assert web.hellos[0].commands == ()

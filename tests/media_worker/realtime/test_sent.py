@@ -250,3 +250,24 @@ def test_a_greeting_is_spoken_word_for_word_and_calls_no_tool(dialect: Dialect) 
         " <<<Guten Tag.>>>",
         "tool_choice": "none",
     }
+
+
+def test_further_fields_go_into_the_session_beside_the_settings() -> None:
+    extra = {
+        "truncation": {"type": "retention_ratio", "retention_ratio": 0.8},
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+    }
+    of = shape(plans.settings(session_extra=extra))
+    session = of.session(guarded=False)
+    assert {name: session[name] for name in extra} == extra
+    assert session["instructions"] == of.settings.instructions
+    event = of.session_update(session, "update_1")
+    assert strict.validate(msgspec.json.encode(event), Dialect.OPENAI) == event
+    beta = shape(plans.settings(dialect=Dialect.OPENAI_BETA, session_extra={"tool_choice": "none"}))
+    assert beta.session(guarded=False)["tool_choice"] == "none"
+
+
+def test_further_fields_are_not_sent_again_with_each_change_of_turn_taking() -> None:
+    of = shape(plans.settings(session_extra={"tool_choice": "required"}))
+    assert "tool_choice" not in of.turn_taking(guarded=True)
