@@ -6,9 +6,9 @@ Threads, so that a provider that takes its time does not hold up the watch over 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import beat_embedded_init, celeryd_init, setup_logging, worker_ready
 from django.conf import settings
 
@@ -16,7 +16,24 @@ from pbxai.stack import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxai.settings")
 
-app = Celery("pbxai")
+if TYPE_CHECKING:
+    _Task = Task[Any, Any]
+else:
+    _Task = Task
+
+
+class Job(_Task):
+    """What a job changes, it changes as a job."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from tenants.actor import Actor, acting
+        from tenants.models.choices import Via
+
+        with acting(Actor(via=Via.JOB, request_id=(self.request.id or "").replace("-", "")[:32])):
+            return self.run(*args, **kwargs)
+
+
+app = Celery("pbxai", task_cls=Job)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -100,6 +100,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "pbxai.preferences.preferences_middleware",
+    "pbxai.doors.actor_middleware",
 ]
 ROOT_URLCONF = "pbxai.urls"
 ASGI_APPLICATION = "pbxai.asgi.application"

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils import timezone
 
-from tenants.models import Member, Tenant, User
-from tenants.models.choices import Role
+from tenants import actor
+from tenants.models import ApiToken, Member, SupportGrant, Tenant, User
+from tenants.models.choices import Role, SupportRole
+from tenants.services import audit
 
 Right = Literal["view", "edit", "manage", "own"]
-"""view: read everything; edit: agents and numbers; manage: provider accounts and settings of the
-tenant, calls' ends; own: members."""
+"""view: read everything; edit: agents, numbers, trying, tags, notes, and what a running call hears
+of; manage: provider accounts, settings, retention, tokens, the audit log, listening in, deleting
+calls; own: members, identity provider, support grants, the whole export, the end."""
 
 RIGHTS: Final[dict[str, frozenset[Right]]] = {
     Role.VIEWER: frozenset({"view"}),
@@ -21,13 +26,37 @@ RIGHTS: Final[dict[str, frozenset[Right]]] = {
     Role.ADMIN: frozenset({"view", "edit", "manage"}),
     Role.OWNER: frozenset({"view", "edit", "manage", "own"}),
 }
+SCOPE_RIGHTS: Final[dict[str, Right]] = {
+    "calls:read": "view",
+    "calls:write": "edit",
+    "live:read": "view",
+    "live:act": "edit",
+    "agents:read": "view",
+    "agents:write": "edit",
+    "numbers:read": "view",
+    "numbers:write": "edit",
+    "settings:read": "view",
+    "settings:write": "manage",
+    "accounts:read": "view",
+    "accounts:write": "manage",
+    "members:read": "view",
+    "members:write": "own",
+    "usage:read": "view",
+    "audit:read": "manage",
+    "stream:read": "view",
+}
+"""The right that the person behind a token needs for each of its scopes."""
+IDENTITY_KEY: Final = "identity_tenant"
+"""Session key: public id of the tenant whose identity provider vouched for the person."""
+SUPPORT_NOTED_SECONDS: Final = 3600
 
 
 def get_tenant(
-    request_user: User | AnonymousUser, slug: str, *, right: Right = "view"
+    request_user: User | AnonymousUser, slug: str, *, right: Right = "view", only: str | None = None
 ) -> tuple[Tenant, Member]:
-    """The tenant and the user's membership.
+    """The tenant and the user's membership; of the operator's people, one that a grant stands for.
 
+    `only` is the session's IDENTITY_KEY: an identity provider vouches in its own tenant only.
     Http404 when there is no such tenant or the user is not in it: the two cannot be told apart.
     PermissionDenied when the role does not give the right, or the tenant is switched off and the
     user wants more than to read.
@@ -38,11 +67,13 @@ def get_tenant(
         Member.all_tenants.select_related("tenant", "user")
         .filter(tenant__slug=slug, user_id=request_user.pk)
         .first()
-    )
-    if member is None:
+    ) or _support(request_user, slug)
+    if member is None or only not in {None, str(member.tenant.public_id)}:
         raise Http404
     if not may(member, right):
         raise PermissionDenied
+    if member.support:
+        _note_support(member, member.support)
     return member.tenant, member
 
 
@@ -51,3 +82,49 @@ def may(member: Member, right: Right) -> bool:
     return right in RIGHTS.get(member.role, frozenset()) and (
         right == "view" or member.tenant.is_active
     )
+
+
+def token_may(token: ApiToken, scope: str) -> bool:
+    """Whether a token is good for a scope now: never for more than its maker may at the moment.
+
+    A scope that nobody knows is an error of the caller: KeyError.
+    """
+    right = SCOPE_RIGHTS[scope]
+    if not token.holds_at(timezone.now()) or not _covers(token.scopes, scope):
+        return False
+    member = (
+        Member.all_tenants.select_related("tenant")
+        .filter(tenant_id=token.tenant_id, user_id=token.created_by_id, user__is_active=True)
+        .first()
+    )
+    return member is not None and may(member, right)
+
+
+def _covers(scopes: list[str], scope: str) -> bool:
+    """Who may write or act may read."""
+    area, _colon, level = scope.partition(":")
+    return scope in scopes or (
+        level == "read" and not {f"{area}:write", f"{area}:act"}.isdisjoint(scopes)
+    )
+
+
+def _support(user: User, slug: str) -> Member | None:
+    """A membership that a tenant's grant stands for, the strongest one; never saved."""
+    if not (user.is_staff and user.is_active):
+        return None
+    grants = SupportGrant.all_tenants.select_related("tenant").filter(
+        tenant__slug=slug, revoked_at=None, expires_at__gt=timezone.now()
+    )
+    grant = max(grants, key=lambda one: one.role == SupportRole.ADMIN, default=None)
+    if grant is None:
+        return None
+    member = Member(tenant=grant.tenant, user=user, role=grant.role)
+    member.support = grant
+    return member
+
+
+def _note_support(member: Member, grant: SupportGrant) -> None:
+    """What is done from here on is done by the grant; the log says once an hour who looked."""
+    actor.note(support=grant)
+    if cache.add(f"support:{grant.pk}:{member.user_id}", 1, SUPPORT_NOTED_SECONDS):
+        audit.record("support.enter", grant, tenant=member.tenant, user=member.user)

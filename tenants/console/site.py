@@ -112,7 +112,7 @@ class Page(_Page):
             obj,
             tenant=_tenant_of(obj, verb),
             user=request.user,
-            changes=message,
+            message=message,
         )
 
 

@@ -30,9 +30,12 @@ from django.http import Http404
 from django.utils import timezone, translation
 from django_scopes import scope
 
-from tenants.access import get_tenant
+from pbxai.doors import socket_actor
+from tenants.access import IDENTITY_KEY, get_tenant
+from tenants.actor import become
 from tenants.live import parts
 from tenants.models import Call, Tenant, User
+from tenants.models.choices import Via
 from tenants.portal.call import find_call
 from tenants.services.live import call_group, tenant_group
 
@@ -67,6 +70,7 @@ class Feed(AsyncWebsocketConsumer):
         self._joined: list[str] = []
 
     async def connect(self) -> None:
+        become(socket_actor(self.scope, Via.PORTAL))
         query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
         self.slug = self.scope["url_route"]["kwargs"]["slug"]
         self.language = query.get("lang", [""])[0]
@@ -129,7 +133,9 @@ class Feed(AsyncWebsocketConsumer):
         """Run `act` with the viewer's rights, words and clock. Raises Refused."""
         try:
             user = self._user()
-            tenant, _member = get_tenant(user, self.slug)
+            session = self.scope.get("session")
+            vouched = session.get(IDENTITY_KEY) if session is not None else None
+            tenant, _member = get_tenant(user, self.slug, only=vouched)
             with ExitStack() as stack:
                 stack.enter_context(scope(tenant=tenant))
                 stack.enter_context(translation.override(self._language(user)))

@@ -13,7 +13,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from media_worker import contract
+from pbxai.doors import socket_actor
+from tenants.actor import become
 from tenants.models import Worker
+from tenants.models.choices import Via
 from tenants.services import accounts, intake, live, workers
 from tenants.services.text import plain
 
@@ -50,6 +53,7 @@ class WorkerLink(AsyncWebsocketConsumer):
     have been cleared; `one` after a rejection, when the worker goes on record by record."""
 
     async def connect(self) -> None:
+        become(socket_actor(self.scope, Via.WORKER))
         try:
             self.worker = await _in_database(workers.authenticate, self._token())
             if self.worker is None:

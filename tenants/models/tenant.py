@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -16,6 +16,9 @@ from tenants.models.validators import (
     validate_languages,
     validate_time_zone,
 )
+
+if TYPE_CHECKING:
+    from tenants.models.support import SupportGrant
 
 LONGEST_KEPT_DAYS: Final = 36_500
 
@@ -138,6 +141,10 @@ class Member(models.Model):
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    support: SupportGrant | None = None
+    """Of a membership that is none: one of the operator's people, let in by this grant. Such a one
+    is made by tenants.access and never saved."""
+
     objects = TenantManager()
     all_tenants = UnscopedManager()
 
@@ -153,3 +160,8 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.support is not None:
+            raise ValueError("A support grant is no membership.")
+        super().save(*args, **kwargs)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -12,23 +13,21 @@ from tenants.managers import TenantManager, UnscopedManager
 from tenants.models.tenant import Tenant
 from tenants.models.validators import validate_not_blank
 
-AREAS: Final = (
-    "calls", "live", "agents", "numbers", "settings", "accounts", "members", "usage", "audit",
-    "stream",
+SCOPES: Final = (
+    "calls:read", "calls:write", "live:read", "live:act", "agents:read", "agents:write",
+    "numbers:read", "numbers:write", "settings:read", "settings:write", "accounts:read",
+    "accounts:write", "members:read", "members:write", "usage:read", "audit:read", "stream:read",
 )  # fmt: skip
-"""What a token may be for."""
-LEVELS: Final = ("read", "write", "act")
-"""read: see; write: create, change, delete (reads too); act: what a running call hears of, such as
-say, mute, transfer, hang up."""
+"""`area:level`. read: see; write: create, change, delete (reads too); act (reads too): what a
+running call hears of, such as say, mute, transfer, hang up, and calls that are begun for trying."""
 
 
 def validate_scopes(value: Any) -> None:
-    """A list of `area:level`, none of them twice."""
+    """A list of SCOPES, none of them twice."""
     if not isinstance(value, list) or not value:
         raise ValidationError(_("Choose what the token may be used for."))
     for scope in value:
-        area, _colon, level = scope.partition(":") if isinstance(scope, str) else ("", "", "")
-        if area not in AREAS or level not in LEVELS:
+        if scope not in SCOPES:
             raise ValidationError(_("“%(value)s” is no right of a token."), params={"value": scope})
     if len(set(value)) != len(value):
         raise ValidationError(_("A right is there twice."))
@@ -65,3 +64,6 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def holds_at(self, moment: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)

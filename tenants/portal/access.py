@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django_scopes import scope
 
-from tenants.access import Right, get_tenant
+from tenants.access import IDENTITY_KEY, Right, get_tenant
 from tenants.models import Member, Tenant, User
 
 
@@ -38,7 +38,9 @@ def tenant_page(
         @wraps(view)
         def page(request: Any, slug: str, **arguments: Any) -> HttpResponseBase:
             needed = post if post and request.method == "POST" else right
-            request.tenant, request.member = get_tenant(request.user, slug, right=needed)
+            request.tenant, request.member = get_tenant(
+                request.user, slug, right=needed, only=request.session.get(IDENTITY_KEY)
+            )
             with scope(tenant=request.tenant):
                 return view(request, **arguments)
 

@@ -23,6 +23,7 @@ from tenants.services.text import plain
 
 CHECK_SECONDS: Final = 45
 """A check without a result after so long has failed."""
+AUDITED: Final = ("name", "url", "auth", "secret")
 
 
 def offered_accounts(tenant: Tenant) -> models.QuerySet[ProviderAccount]:
@@ -42,6 +43,7 @@ def save_account(
     """
     with _scope_of(account), transaction.atomic():
         is_new = account.pk is None
+        before = ProviderAccount.all_tenants.filter(pk=account.pk).first()
         validate_change(account, secret)
         if secret:
             account.set_secret(secret)
@@ -54,8 +56,7 @@ def save_account(
             account,
             tenant=account.tenant,
             user=user,
-            url=account.url,
-            new_key=bool(secret),
+            changes=audit.diff(before, account, AUDITED),
         )
         # What could not be spoken with the account as it was is tried again at once.
         Prompt.all_tenants.filter(account=account, state=PromptState.FAILED).update(

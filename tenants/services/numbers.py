@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import transaction
 from django_scopes import scope
 
 from tenants.models import Number, User
 from tenants.services import audit, prompts
 
+AUDITED: Final = (
+    "number",
+    "label",
+    "agent",
+    "language",
+    "is_active",
+    "opening_hours",
+    "time_zone",
+)
+
 
 def save_number(*, number: Number, user: User | None) -> Number:
     """Check and save a number, a new one too. Raises ValidationError."""
     with scope(tenant=number.tenant), transaction.atomic():
         is_new = number.pk is None
+        before = None if is_new else Number.all_tenants.get(pk=number.pk)
         number.full_clean()
         number.save()
         audit.record(
@@ -20,8 +33,7 @@ def save_number(*, number: Number, user: User | None) -> Number:
             number,
             tenant=number.tenant,
             user=user,
-            agent=str(number.agent.public_id),
-            is_active=number.is_active,
+            changes=audit.diff(before, number, AUDITED),
         )
         prompts.prepare(number.agent)
     return number

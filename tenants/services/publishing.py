@@ -37,8 +37,8 @@ def save_draft(*, agent: Agent, user: User | None, expected_version: int | None 
     """
     with scope(tenant=agent.tenant), transaction.atomic():
         is_new = agent.pk is None
-        if not is_new:
-            stored = _lock(agent, expected_version)
+        stored = None if is_new else _lock(agent, expected_version)
+        if stored:
             agent.draft_version = stored.draft_version + 1
             # Somebody may have published since this draft was read; that is no conflict.
             agent.published_revision = stored.published_revision
@@ -50,6 +50,7 @@ def save_draft(*, agent: Agent, user: User | None, expected_version: int | None 
             agent,
             tenant=agent.tenant,
             user=user,
+            changes=audit.diff(stored, agent, CONTENT),
             draft_version=agent.draft_version,
         )
     return agent

@@ -22,13 +22,14 @@ def save_tenant_settings(*, row: TenantSettings, user: User | None) -> TenantSet
         conflicts = merge([("platform", platform_settings()), ("tenant", row)]).conflicts()
         if conflicts:
             raise ValidationError({name: [words] for name, words in conflicts.items()})
+        before = TenantSettings.all_tenants.filter(pk=row.pk).first()
         row.save()
         audit.record(
             "settings.edit",
             row,
             tenant=row.tenant,
             user=user,
-            set=[name for name in SETTING_NAMES if getattr(row, name) is not None],
+            changes=audit.diff(before, row, SETTING_NAMES),
         )
         prompts.prepare_all(row.tenant)
     return row

@@ -16,8 +16,9 @@ from django.db import OperationalError
 from django.test import Client
 
 from pbxai.asgi import application
+from tenants.access import IDENTITY_KEY
 from tenants.live import parts
-from tenants.models import Call, Member, ToolCall, User
+from tenants.models import Call, Member, Tenant, ToolCall, User
 from tenants.services import live
 from tests.portal.conftest import say, talk
 
@@ -229,6 +230,23 @@ async def test_another_tenants_people_are_refused_on_every_socket(
     ):
         _feed, connected, code = await socket(charlie, path)
         assert (connected, code) == (False, 4404), path
+
+
+async def test_who_was_vouched_for_by_another_tenant_is_refused(
+    alice: User, birch: Tenant, browse: Callable[[User], Client]
+) -> None:
+    def vouched() -> str:
+        browser = browse(alice)
+        session = browser.session
+        session[IDENTITY_KEY] = str(birch.public_id)
+        session.save()
+        return str(browser.cookies[settings.SESSION_COOKIE_NAME].value)
+
+    key = await sync_to_async(vouched)()
+    cookie = f"{settings.SESSION_COOKIE_NAME}={key}".encode()
+    headers = [(b"origin", b"http://localhost"), (b"host", b"localhost"), (b"cookie", cookie)]
+    feed = WebsocketCommunicator(application, calls_path(), headers=headers)
+    assert await feed.connect(timeout=WAIT) == (False, 4404)
 
 
 async def test_another_tenants_feed_stays_silent(

@@ -24,7 +24,11 @@ def test_settings_of_the_tenant_reach_its_agents(
     assert not texts["de"].is_here
     assert texts["en"].is_here
     entry = AuditEntry.all_tenants.get(action="settings.edit")
-    assert (entry.user, entry.detail["set"]) == (bob, ["voice", "greetings"])
+    assert entry.user == bob
+    assert entry.changes == {
+        "voice": [None, "cedar"],
+        "greetings": [None, {"de": "Guten Tag!"}],
+    }
 
 
 def test_settings_that_cannot_hold_together_are_refused_at_their_field(

@@ -37,7 +37,12 @@ def test_a_new_account_keeps_its_key(acme: Tenant, alice: User):
     )
     assert fresh(account).secret.reveal() == KEY
     entry = AuditEntry.all_tenants.get(action="account.create")
-    assert entry.detail == {"url": account.url, "new_key": True}
+    assert entry.changes == {
+        "name": [None, "OpenAI"],
+        "url": [None, account.url],
+        "auth": [None, "bearer"],
+        "secret": [None, "set"],
+    }
 
 
 def test_saving_without_a_key_keeps_the_stored_one(account: ProviderAccount, alice: User):

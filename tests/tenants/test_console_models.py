@@ -327,7 +327,7 @@ def test_rights_of_a_token_are_accepted(scopes: list[str]):
 
 
 @pytest.mark.parametrize(
-    "scopes", [[], "calls:read", ["calls"], ["calls:own"], ["all:read"], [1], ["calls:read"] * 2]
+    "scopes", [[], "calls:read", ["calls"], ["calls:own"], ["usage:write"], [1], ["calls:read"] * 2]
 )
 def test_rights_that_are_none_are_refused(scopes: Any):
     with pytest.raises(ValidationError):
