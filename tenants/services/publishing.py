@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from django_scopes import scope
 
@@ -98,11 +99,11 @@ def has_unpublished_changes(agent: Agent) -> bool:
 def _publish(
     agent: Agent, source: Agent | AgentRevision, user: User | None, note: str, action: str
 ) -> AgentRevision:
-    newest = agent.published
+    last = AgentRevision.all_tenants.filter(agent=agent).aggregate(Max("number"))["number__max"]
     revision = AgentRevision(
         tenant=agent.tenant,
         agent=agent,
-        number=newest.number + 1 if newest else 1,
+        number=(last or 0) + 1,
         note=note[:300],
         published_by=user,
         **_content(source),

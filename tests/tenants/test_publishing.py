@@ -142,3 +142,8 @@ def test_a_revision_takes_the_fallback_over(agent: Agent, alice: User, make_acco
     agent.fallback_target = ""
     save_draft(agent=agent, user=alice)
     assert has_unpublished_changes(agent)
+
+
+def test_revisions_are_numbered_on_whatever_the_draft_knows_of_them(published: Agent, alice: User):
+    Agent.all_tenants.filter(pk=published.pk).update(published_revision=None)
+    assert publish(agent=published, user=alice).number == 2
