@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from media_worker.contract import MAX_FRAME_BYTES
 from pbxai import env, keyfiles, logs, storage
 from pbxai.crypto import KeyRingSource
+from pbxai.schedule import SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.own_folder("PBXAI_DATA", BASE_DIR / "var")
@@ -245,24 +246,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celery" / "beat")
 # How long beat sleeps at most, and so how long it may take to notice that it is to stop.
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
-CELERY_BEAT_SCHEDULE = {
-    "watch-workers": {
-        "task": "tenants.tasks.watch.watch_workers",
-        "schedule": 5.0,
-        # A backlog from a time without jobs would only repeat what the newest one does.
-        "options": {"expires": 5.0},
-    },
-    "render-due-prompts": {
-        "task": "tenants.tasks.prompts.render_due_prompts",
-        "schedule": 3.0,
-        "options": {"expires": 3.0},
-    },
-    "tidy-prompts": {
-        "task": "tenants.tasks.prompts.tidy_prompts",
-        "schedule": 3600.0,
-        "options": {"expires": 3600.0},
-    },
-}
+CELERY_BEAT_SCHEDULE = SCHEDULE
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
 else:

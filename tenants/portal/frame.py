@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 
 from tenants.access import may
+from tenants.live.paths import socket_path
 from tenants.models import Call, Member, Tenant, User
 from tenants.portal.access import TenantRequest
 from tenants.portal.words import RUNNING_STATES
@@ -83,8 +84,8 @@ def page_url(name: str, request: TenantRequest, **arguments: Any) -> str:
 
 def feed_address(request: TenantRequest, call: Call | None = None, page: str = "") -> str:
     """Address of the page's live feed; it answers in the language that the page is in."""
-    path = f"/ws/t/{request.tenant.slug}/calls" + (f"/{call.public_id}" if call else "")
-    return f"{path}?lang={get_language()}" + (f"&page={page}" if page else "")
+    parts = ["t", request.tenant.slug, "calls", *([call.public_id] if call else [])]
+    return socket_path(*parts, lang=get_language() or "", page=page)
 
 
 def render_page(

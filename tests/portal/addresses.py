@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.urls import reverse
 
-VIEWER, EDITOR, ADMIN, OWNER = "viewer", "editor", "admin", "owner"
-RANKS: Final = (VIEWER, EDITOR, ADMIN, OWNER)
+from tests.portal.tables import agents, calls, live, people, settings, usage
+from tests.portal.tables.page import ADMIN, EDITOR, OWNER, RANKS, VIEWER, Page
 
-
-@dataclass(frozen=True)
-class Page:
-    """An address; the least role that may get it and post to it. None: that method is 405."""
-
-    name: str
-    get: str | None = VIEWER
-    post: str | None = None
-    takes: tuple[str, ...] = ()
-    is_html: bool = True
-    """Else it is sound."""
-
+__all__ = ["ADMIN", "EDITOR", "OWNER", "PAGES", "RANKS", "VIEWER", "Page", "url_of"]
 
 PAGES: Final = (
-    Page("start"),
-    Page("live"),
-    Page("calls"),
-    Page("call", takes=("call_id",)),
-    Page("call_hang_up", get=None, post=EDITOR, takes=("call_id",)),
-    Page("recording", takes=("call_id",), is_html=False),
-    Page("recording_delete", get=None, post=ADMIN, takes=("call_id",)),
-    Page("agents"),
-    Page("agent_new", get=EDITOR, post=EDITOR),
-    Page("agent", post=EDITOR, takes=("agent_id",)),
-    Page("agent_publish", get=EDITOR, post=EDITOR, takes=("agent_id",)),
-    Page("agent_history", takes=("agent_id",)),
-    Page("agent_revision", takes=("agent_id", "number")),
-    Page("agent_roll_back", get=None, post=EDITOR, takes=("agent_id", "number")),
-    Page("agent_take", get=None, post=EDITOR, takes=("agent_id", "number")),
-    Page("prompt", takes=("prompt_id",), is_html=False),
-    Page("numbers"),
-    Page("number_new", get=EDITOR, post=EDITOR),
-    Page("number", post=EDITOR, takes=("number_id",)),
-    Page("number_delete", get=None, post=EDITOR, takes=("number_id",)),
-    Page("settings", post=ADMIN),
-    Page("accounts"),
-    Page("account_new", get=ADMIN, post=ADMIN),
-    Page("account", post=ADMIN, takes=("account_id",)),
-    Page("account_check", post=ADMIN, takes=("account_id",)),
-    Page("account_delete", get=None, post=ADMIN, takes=("account_id",)),
+    *live.PAGES,
+    *calls.PAGES,
+    *agents.PAGES,
+    *usage.PAGES,
+    *settings.PAGES,
+    *people.PAGES,
 )
 
 

@@ -1,0 +1,25 @@
+"""What beat starts, and how often: one line a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """An entry of beat; `task` is below tenants.tasks.
+
+    One that waited longer than its turn is dropped: after a time without jobs a backlog would only
+    repeat what the newest one does.
+    """
+    return {
+        "task": f"tenants.tasks.{task}",
+        "schedule": seconds,
+        "options": {"expires": seconds},
+    }
+
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "watch-workers": every(5.0, "watch.watch_workers"),
+    "render-due-prompts": every(3.0, "prompts.render_due_prompts"),
+    "tidy-prompts": every(3600.0, "prompts.tidy_prompts"),
+}

@@ -1,0 +1,27 @@
+"""Agents, their editor and history, and the sentences of theirs that can be heard."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from tenants.portal import agent, agents, prompts
+
+patterns: list[URLPattern] = [
+    path("agents/", agents.agents, name="agents"),
+    path("agents/new/", agents.agent_new, name="agent_new"),
+    path("agents/<uuid:agent_id>/", agent.agent, name="agent"),
+    path("agents/<uuid:agent_id>/publish/", agent.agent_publish, name="agent_publish"),
+    path("agents/<uuid:agent_id>/history/", agent.agent_history, name="agent_history"),
+    path(
+        "agents/<uuid:agent_id>/history/<int:number>/",
+        agent.agent_revision,
+        name="agent_revision",
+    ),
+    path(
+        "agents/<uuid:agent_id>/history/<int:number>/roll-back/",
+        agent.agent_roll_back,
+        name="agent_roll_back",
+    ),
+    path("agents/<uuid:agent_id>/history/<int:number>/take/", agent.agent_take, name="agent_take"),
+    path("prompts/<uuid:prompt_id>/", prompts.prompt, name="prompt"),
+]

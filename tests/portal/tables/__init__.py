@@ -1,0 +1,1 @@
+"""The portal's addresses by room, as tenants/portal/routes has them."""

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from typing import Final
+
+from tests.portal.tables.page import EDITOR, Page
+
+PAGES: Final[tuple[Page, ...]] = (
+    Page("start"),
+    Page("live"),
+    Page("call_hang_up", get=None, post=EDITOR, takes=("call_id",)),
+)
