@@ -11,11 +11,28 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN_KEYS: Final = re.compile(r"secret|token|password|api_key|authorization|cookie", re.I)
 HIDDEN: Final = "***"
+TOKEN_TEXTS: Final = re.compile(r"\b(pbx[tw])_[0-9a-f]{32}_[\w-]+")
+"""The API's and the workers' tokens, wherever they stand in a line."""
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blank the values whose name says that they are secret."""
     return {key: HIDDEN if HIDDEN_KEYS.search(key) else value for key, value in event.items()}
+
+
+def hide_token_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Cut tokens out of every text of a line: addresses, errors, what a library has to say."""
+    return {key: _without_tokens(value) for key, value in event.items()}
+
+
+def _without_tokens(value: Any) -> Any:
+    if isinstance(value, str):
+        return TOKEN_TEXTS.sub(rf"\1_{HIDDEN}", value)
+    if isinstance(value, list | tuple):
+        return [_without_tokens(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_tokens(item) for key, item in value.items()}
+    return value
 
 
 def configure(*, debug: bool, machine: bool) -> None:
@@ -27,6 +44,7 @@ def configure(*, debug: bool, machine: bool) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
         structlog.processors.format_exc_info,
+        hide_token_texts,
     ]
     renderer: Any = (
         structlog.processors.JSONRenderer()
