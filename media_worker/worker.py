@@ -21,14 +21,13 @@ import structlog
 from media_worker.apology import Apologies
 from media_worker.audio.activity import VoiceActivity
 from media_worker.audio.neural import NeuralError, NeuralVad
+from media_worker.calls import Calls
 from media_worker.config import WorkerConfig
 from media_worker.contract import (
     RETRY_AFTER_SECONDS,
     SIP_STATUS,
     AdmissionRequest,
     AnyEvent,
-    CallAnswered,
-    CallEnded,
     CallPlan,
     EndCause,
     Heartbeat,
@@ -41,15 +40,13 @@ from media_worker.control.admission import Admission, AdmissionError
 from media_worker.control.link import Link
 from media_worker.control.outbox import Outbox, OutboxError
 from media_worker.control.prompts import Prompts
-from media_worker.conversation.conversation import Conversation
 from media_worker.conversation.ticker import Ticker
+from media_worker.desk import Desk
 from media_worker.host import HostError, only_one, raise_file_limit
 from media_worker.invites import Allowance, request_of
 from media_worker.metrics import Metrics, WorkerStatus
 from media_worker.metrics_server import MetricsError, MetricsServer
 from media_worker.realtime.check import check_account
-from media_worker.realtime.dialects import session_maker
-from media_worker.recording.recorder import Recording
 from media_worker.recording.recordings import Recordings
 from media_worker.sip.certificate import ensure_certificate
 from media_worker.sip.config import SipConfig, SipError
@@ -60,8 +57,6 @@ log = structlog.get_logger(__name__)
 VERSION: Final = "0.1.0"
 GOODBYE_SECONDS: Final = 8.0
 """For calls that were told to end: BYE, last words of the record."""
-PROMPT_SECONDS: Final = 0.3
-"""A caller hears ringing while a prompt is fetched; what is not here by then is said live."""
 FLUSH_SECONDS: Final = 5.0
 """For the web side to acknowledge the last events; what it does not is sent at the next start."""
 TURNED_AWAY_A_MINUTE: Final = 60
@@ -79,7 +74,6 @@ class Worker:
         self._config = config
         self._boot_id = str(uuid.uuid4())
         self._clock = Ticker()
-        self._calls: dict[str, Conversation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken = 0
         self._draining = False
@@ -94,6 +88,8 @@ class Worker:
         self._recordings: Recordings
         self._admission: Admission
         self._prompts: Prompts
+        self._calls: Calls
+        self._desk: Desk
         self._link: Link
         self._endpoint: SipEndpoint
 
@@ -137,14 +133,23 @@ class Worker:
         self._emit("", WorkerStarted(boot_id=self._boot_id))
         self._admission = Admission(config.web_url, config.worker_token, self._outbox)
         self._prompts = Prompts(config.web_url, config.worker_token, config.folder / "prompts")
+        self._calls = Calls(
+            self._emit,
+            clock=self._clock,
+            metrics=self._metrics,
+            apologies=self._apologies,
+            prompts=self._prompts,
+            recordings=self._recordings,
+            on_change=lambda: self._link.beat(),
+        )
+        self._desk = Desk(self._calls, self._check)
         self._link = Link(
             config.web_url,
             config.worker_token,
             self._outbox,
             hello=self._hello,
             heartbeat=self._heartbeat,
-            on_hang_up=self._hang_up,
-            on_check=self._check,
+            on_command=self._desk.do,
         )
         sip_config = self._sip_config()
         await self._open_ears(sip_config.clock_rate)
@@ -239,7 +244,7 @@ class Worker:
                 await self._refuse(call, verdict)
             else:
                 self._metrics.admitted()
-                await self._converse(call, verdict, rang_at)
+                await self._calls.hold(call.leg, verdict, self._activity, rang_at)
         except Exception:
             log.exception("worker.call_failed")
             with suppress(Exception):
@@ -258,50 +263,6 @@ class Worker:
         status = SIP_STATUS[refusal.reason]
         log.info("call.refused", reason=refusal.reason, status=status)
         await call.refuse(status, RETRY_AFTER_SECONDS if status == 503 else None)
-
-    async def _converse(self, call: IncomingCall, plan: CallPlan, rang_at: float) -> None:
-        self._apologies.prepare(plan.apology, call.leg.clock_rate)
-        is_ended = False
-        recording: Recording | None = None
-
-        def emit(event: AnyEvent) -> None:
-            nonlocal is_ended
-            is_ended = is_ended or isinstance(event, CallEnded)
-            if isinstance(event, CallAnswered):
-                self._metrics.set_up(self._clock.now() - rang_at)
-            if recording is not None and isinstance(event, CallAnswered):
-                recording.answered(self._clock.now())
-            self._emit(plan.call_id, event)
-
-        try:
-            rate = call.leg.clock_rate
-            prompts = await self._prompts.within(PROMPT_SECONDS, plan.prompts, rate)
-            if plan.settings.record:
-                recording = self._recordings.begin(plan.call_id, call.leg.clock_rate)
-                await call.leg.record(recording.tap)
-            conversation = Conversation(
-                plan=plan,
-                leg=call.leg,
-                new_session=session_maker(plan),
-                apology=self._apologies.speaker(plan.apology, call.leg.clock_rate),
-                emit=emit,
-                clock=self._clock,
-                prompts=prompts,
-                activity=self._activity,
-            )
-            self._calls[plan.call_id] = conversation
-            self._metrics.call_began(plan.call_id, conversation.counts)
-            self._link.beat()
-            cause = await conversation.run()
-            log.info("call.ended", cause=cause)
-        finally:
-            if recording is not None:
-                recording.end()
-            self._calls.pop(plan.call_id, None)
-            self._metrics.call_over(plan.call_id)
-            self._link.beat()
-            if not is_ended:
-                self._emit(plan.call_id, CallEnded(cause=EndCause.INTERNAL_ERROR))
 
     def _emit(self, call_id: str, event: AnyEvent) -> None:
         self._metrics.note(call_id, event)
@@ -322,6 +283,7 @@ class Worker:
             capacity=self._endpoint.capacity,
             addresses=self._endpoint.addresses,
             clock_rate=self._config.clock_rate,
+            commands=self._desk.tags,
         )
 
     def _heartbeat(self) -> Heartbeat:
@@ -344,12 +306,6 @@ class Worker:
             recordings_unsent=unsent,
             recordings_unsent_bytes=unsent_bytes,
         )
-
-    def _hang_up(self, call_id: str) -> bool:
-        conversation = self._calls.get(call_id)
-        if conversation is not None:
-            conversation.hang_up(EndCause.OPERATOR_HUNG_UP)
-        return conversation is not None
 
     async def _check(self, check_id: str) -> str:
         """Run an account check; what kept it from being run, in plain words, or nothing."""
@@ -389,8 +345,7 @@ class Worker:
 
     async def _end(self, linking: asyncio.Task[None]) -> None:
         self._draining = True
-        for conversation in list(self._calls.values()):
-            conversation.hang_up(EndCause.WORKER_STOPPED)
+        self._calls.hang_up_all(EndCause.WORKER_STOPPED)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=GOODBYE_SECONDS)
             for task in late:

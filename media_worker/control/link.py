@@ -31,11 +31,10 @@ from media_worker.contract import (
     LINK_PATH,
     MAX_FRAME_BYTES,
     Ack,
-    CheckAccount,
+    Command,
     CommandDone,
     DownFrame,
     Frame,
-    HangUpCall,
     Heartbeat,
     Hello,
     Rejected,
@@ -87,7 +86,10 @@ class _Sent(msgspec.Struct):
 
 
 class Link:
-    """Holds the link while `run` runs. `hello` and `heartbeat` say how the worker is right now."""
+    """Holds the link while `run` runs. `hello` and `heartbeat` say how the worker is right now.
+
+    `on_command` does what the web side asks; it gives back why not, or nothing when it is done.
+    """
 
     def __init__(
         self,
@@ -97,8 +99,7 @@ class Link:
         *,
         hello: Callable[[], Hello],
         heartbeat: Callable[[], Heartbeat],
-        on_hang_up: Callable[[str], bool],
-        on_check: Callable[[str], Awaitable[str]],
+        on_command: Callable[[Command], Awaitable[str]],
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         first_delay_seconds: float = FIRST_DELAY_SECONDS,
     ) -> None:
@@ -107,8 +108,7 @@ class Link:
         self._outbox = outbox
         self._hello = hello
         self._heartbeat = heartbeat
-        self._on_hang_up = on_hang_up
-        self._on_check = on_check
+        self._on_command = on_command
         self._heartbeat_seconds = heartbeat_seconds
         self._first_delay = first_delay_seconds
         self._work = asyncio.Event()
@@ -117,7 +117,8 @@ class Link:
         self._cursor = 0
         self._careful = 0
         self._set_aside = 0
-        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._commands: dict[str, asyncio.Task[None]] = {}
+        self._socket: ClientConnection | None = None
         self.connected = asyncio.Event()
         self.malformed_frames = 0
         outbox.on_commit(self._work.set)
@@ -139,6 +140,16 @@ class Link:
         """Send a heartbeat now: something in it has changed."""
         self._beat.set()
 
+    async def tell(self, frame: Frame) -> bool:
+        """Send it now, or not at all; whether it was sent."""
+        if self._socket is None:
+            return False
+        try:
+            await self._send(self._socket, frame)
+        except ConnectionClosed:
+            return False
+        return True
+
     # --- one connection --------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -153,6 +164,7 @@ class Link:
             close_timeout=2,
         ) as socket:
             await self._greet(socket)
+            self._socket = socket
             self.connected.set()
             try:
                 yield socket
@@ -161,6 +173,7 @@ class Link:
                 raise
             finally:
                 self.connected.clear()
+                self._socket = None
 
     async def _greet(self, socket: ClientConnection) -> None:
         await self._send(socket, self._hello())
@@ -228,22 +241,10 @@ class Link:
                     self._acknowledge(stream, seq)
                 case Rejected(detail=detail):
                     self._take_rejection(detail)
-                case HangUpCall(command_id=command_id, call_id=call_id):
-                    ok = self._on_hang_up(call_id)
-                    detail = "" if ok else "This worker has no such call."
-                    await self._send(
-                        socket, CommandDone(command_id=command_id, ok=ok, detail=detail)
-                    )
-                case CheckAccount() as command:
-                    self._start_check(socket, command)
                 case Welcome():
                     self.malformed_frames += 1
                 case command:
-                    # Not one of Hello.commands, so the web side should have known better.
-                    detail = "This worker does not know this command."
-                    await self._send(
-                        socket, CommandDone(command_id=command.command_id, ok=False, detail=detail)
-                    )
+                    self._start(command)
 
     def _acknowledge(self, stream: str, seq: int) -> None:
         if stream != self._outbox.stream or seq > self._cursor:
@@ -270,23 +271,23 @@ class Link:
         self._careful = CAREFUL_RECORDS
         raise LinkError("The web side rejects our events; sending them again one by one.")
 
-    def _start_check(self, socket: ClientConnection, command: CheckAccount) -> None:
-        if command.check_id in self._checks:
-            return
+    def _start(self, command: Command) -> None:
+        """Beside everything else; one that comes again while it is being done is the same one."""
+        if command.command_id not in self._commands:
+            task = asyncio.create_task(self._do(command), name="command")
+            self._commands[command.command_id] = task
 
-        async def run() -> None:
-            try:
-                detail = await self._on_check(command.check_id)
-                done = CommandDone(command_id=command.command_id, ok=not detail, detail=detail)
-                await self._send(socket, done)
-            except ConnectionClosed:
-                log.info("link.check_unanswered")  # the outcome itself goes by the outbox
-            except Exception:
-                log.exception("link.check_failed")
-            finally:
-                self._checks.pop(command.check_id, None)
-
-        self._checks[command.check_id] = asyncio.create_task(run(), name="account check")
+    async def _do(self, command: Command) -> None:
+        try:
+            detail = await self._on_command(command)
+        except Exception:
+            log.exception("link.command_failed")
+            detail = "Something went wrong inside the media worker."
+        finally:
+            self._commands.pop(command.command_id, None)
+        done = CommandDone(command_id=command.command_id, ok=not detail, detail=detail)
+        if not await self.tell(done):
+            log.info("link.command_unanswered")  # what happened on a call goes by the outbox
 
     async def _receive(self, socket: ClientConnection) -> DownFrame:
         """The next frame that makes sense."""

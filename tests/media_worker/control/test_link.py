@@ -13,7 +13,7 @@ from media_worker.contract import (
     Ack,
     CallAnswered,
     CheckAccount,
-    DrainWorker,
+    Command,
     HangUpCall,
     Heartbeat,
     Hello,
@@ -37,7 +37,7 @@ class Worker:
         self.link = Link(
             url, token, outbox,
             hello=self.hello, heartbeat=self.heartbeat,
-            on_hang_up=lambda call_id: call_id in self.calls, on_check=self.check,
+            on_command=self.do,
             heartbeat_seconds=0.05, first_delay_seconds=0.01,
         )  # fmt: skip
 
@@ -49,6 +49,14 @@ class Worker:
 
     def heartbeat(self) -> Heartbeat:
         return Heartbeat(active_calls=2, draining=self.draining, outbox_depth=self.outbox.depth)
+
+    async def do(self, command: Command) -> str:
+        match command:
+            case HangUpCall(call_id=call_id):
+                return "" if call_id in self.calls else "This worker has no such call."
+            case CheckAccount(check_id=check_id):
+                return await self.check(check_id)
+        raise ValueError("nobody does this")
 
     async def check(self, check_id: str) -> str:
         self.checked.append(check_id)
@@ -268,12 +276,26 @@ async def test_link_that_is_stopped_says_goodbye(worker_at):
         await web.until(lambda: web.close_codes == [1001])
 
 
-async def test_link_refuses_a_command_that_this_build_does_not_know(worker_at):
+async def test_link_says_that_a_command_failed_and_lives_on(worker_at, caplog):
     async with LinkStub() as web, worker_at(web.url):
         await web.until(lambda: web.hellos)
         await web.send(SayText(command_id="c1", call_id="known-call", text="Hello."))
-        await web.send(DrainWorker(command_id="c2", draining=True))
+        await web.send(HangUpCall(command_id="c2", call_id="known-call"))
         await web.until(lambda: len(web.done) == 2)
-        assert [(done.command_id, done.ok) for done in web.done] == [("c1", False), ("c2", False)]
-        assert "does not know" in web.done[0].detail
-        assert web.hellos[0].commands == ()
+        assert {done.command_id: done.ok for done in web.done} == {"c1": False, "c2": True}
+        (failed,) = (done for done in web.done if not done.ok)
+        assert failed.detail == "Something went wrong inside the media worker."
+    assert "link.command_failed" in caplog.text
+
+
+async def test_link_answers_over_the_connection_that_there_is(worker_at):
+    async with LinkStub() as web, worker_at(web.url) as worker:
+        await web.until(lambda: bool(web.hellos))
+        await web.send(CheckAccount(command_id="1", check_id="good"))
+        worker.say(1)
+        await web.until(lambda: bool(worker.checked))
+        await web.drop()
+        await web.until(lambda: len(web.hellos) == 2 and bool(web.heartbeats))
+        worker.let_check.set()
+        await web.until(lambda: bool(web.done))
+        assert web.done[0].ok
