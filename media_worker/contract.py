@@ -59,6 +59,10 @@ RECORDING_PATH: Final = "/api/worker/v1/recordings/{call_id}"
 LINK_PATH: Final = "/ws/worker/v1/link"
 
 
+USES_FALLBACK: Final = "plan.fallback"
+"""Among `Hello.commands` of a worker that uses `CallPlan.fallback`: no other gets a second key."""
+
+
 class Message(msgspec.Struct, frozen=True):
     """Base of every struct here."""
 
@@ -390,9 +394,11 @@ class CallPlan(Message, tag_field="verdict", tag="accept", frozen=True, kw_only=
     tools: ToolSet = ToolSet()
     kind: CallKind = CallKind.PHONE
     variables: dict[str, str] = {}
-    """Values of the texts' variables that the worker does not know itself; see `fill`."""
+    """Values of the texts' variables that the worker does not know itself; see `fill`: agent,
+    tenant, language, opening_hours, and `time_zone`, an IANA name in which the worker says date,
+    time and weekday. Of a call from a browser also caller, caller_name and called."""
     fallback: ProviderAccess | None = None
-    """A second provider account, for when the first one fails."""
+    """A second provider account, for when the first one fails; see USES_FALLBACK."""
     fallback_target: str = ""
     """Name of the transfer target that the caller is given to when no provider works."""
     max_duration_seconds: int = 3600
@@ -672,7 +678,8 @@ class Hello(Frame, tag="hello", frozen=True, kw_only=True):
     browser_calls: int = 0
     """Calls from browsers at once that this worker takes; 0: none."""
     commands: tuple[str, ...] = ()
-    """Tags of the commands that this build knows, beside HangUpCall and CheckAccount."""
+    """Tags of the commands that this build knows, beside HangUpCall and CheckAccount; and
+    USES_FALLBACK."""
 
 
 class Events(Frame, tag="events", frozen=True, kw_only=True):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from media_worker.contract import ADMISSION_PATH, CHECK_PATH, PROMPT_PATH, RECORDING_PATH
+from media_worker.contract import (
+    ADMISSION_PATH,
+    CHECK_PATH,
+    PLAN_PATH,
+    PROMPT_PATH,
+    RECORDING_PATH,
+)
 from tenants.api import prompts, worker
 
 urlpatterns = [
     path(ADMISSION_PATH.lstrip("/"), worker.admit_call, name="worker-admit-call"),
+    path(
+        PLAN_PATH.replace("{call_id}", "<uuid:call_id>").lstrip("/"),
+        worker.pull_plan,
+        name="worker-pull-plan",
+    ),
     path(
         CHECK_PATH.replace("{check_id}", "<uuid:check_id>").lstrip("/"),
         worker.pull_check,

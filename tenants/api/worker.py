@@ -93,6 +93,15 @@ def admit_call(request: HttpRequest, worker: Worker) -> HttpResponse:
 
 
 @for_workers("POST")
+def pull_plan(request: HttpRequest, worker: Worker, call_id: uuid.UUID) -> HttpResponse:
+    """The plan of a call that somebody began from a browser, for the worker that was asked."""
+    plan = admission.plan_for(worker=worker, call_id=call_id)
+    if plan is None:
+        return problem(HTTPStatus.NOT_FOUND, "There is no such call, or it does not ring.")
+    return _answer(plan)
+
+
+@for_workers("POST")
 def pull_check(request: HttpRequest, worker: Worker, check_id: uuid.UUID) -> HttpResponse:
     """A check of a provider account, to be run by this worker now."""
     plan = accounts.check_plan(check_id)

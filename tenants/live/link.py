@@ -17,7 +17,7 @@ from pbxai.doors import socket_actor
 from tenants.actor import become
 from tenants.models import Worker
 from tenants.models.choices import Via
-from tenants.services import accounts, intake, live, workers
+from tenants.services import accounts, intake, live, trial, workers
 from tenants.services.text import plain
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,11 @@ class _Events(msgspec.Struct, frozen=True, tag_field="frame", tag="events", kw_o
 
 
 _decode: Final = msgspec.json.Decoder(
-    contract.Hello | _Events | contract.Heartbeat | contract.CommandDone
+    contract.Hello
+    | _Events
+    | contract.Heartbeat
+    | contract.CommandDone
+    | contract.BrowserCallAnswer
 ).decode
 
 
@@ -125,8 +129,10 @@ class WorkerLink(AsyncWebsocketConsumer):
             if not await _in_database(workers.heartbeat, worker, frame):
                 log.warning("worker_switched_off", worker=worker.name)
                 await self._close(CLOSE_TOKEN_REFUSED)
+        elif isinstance(frame, contract.BrowserCallAnswer):
+            await live.apublish(await _in_database(trial.answered, worker, frame))
         else:
-            await _in_database(_command_done, worker, frame)
+            await live.apublish(await _in_database(_command_done, worker, frame))
 
     async def _hello(self, worker: Worker, frame: contract.Hello) -> None:
         acknowledged = await _in_database(_greet, worker, frame, self.channel_name)
@@ -183,10 +189,12 @@ def _store(worker: Worker, frame: _Events, may_miss: bool) -> intake.Stored:
     return stored
 
 
-def _command_done(worker: Worker, frame: contract.CommandDone) -> None:
+def _command_done(worker: Worker, frame: contract.CommandDone) -> list[live.Notice]:
     log.info("command_done", worker=worker.name, command=frame.command_id, ok=frame.ok)
-    if not frame.ok:
-        accounts.fail_check(frame.command_id, plain(frame.detail))
+    if frame.ok:
+        return []
+    accounts.fail_check(frame.command_id, plain(frame.detail))
+    return trial.failed(worker, frame.command_id, frame.detail)
 
 
 def _count_rejected(worker: Worker) -> None:

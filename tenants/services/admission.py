@@ -13,16 +13,17 @@ from urllib.parse import unquote
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from media_worker import contract
 from media_worker.contract import RefusalReason
 from pbxai.crypto import SecretError
-from tenants.models import Agent, AgentRevision, Call, Number, Tenant, Worker
+from tenants.models import Agent, AgentRevision, Call, Number, ProviderAccount, Tenant, Worker
 from tenants.models.call import OPEN
 from tenants.models.choices import CallState
 from tenants.models.validators import normalise_number
-from tenants.services import live, prompts
+from tenants.services import live, prompts, variables
 from tenants.services.accounts import provider_access
 from tenants.services.effective import (
     VALUE_NAMES,
@@ -74,6 +75,21 @@ def admit(
             if earlier is None:
                 raise
             return _answer(earlier)
+
+
+def plan_for(*, worker: Worker, call_id: uuid.UUID) -> contract.CallPlan | contract.Refusal | None:
+    """The plan of a call that was begun from a browser, whose key comes this way only.
+
+    None: it is not this worker's, or it does not ring any more.
+    """
+    with transaction.atomic():
+        call = (
+            _calls()
+            .exclude(kind=contract.CallKind.PHONE)
+            .filter(public_id=call_id, worker=worker, state=CallState.RINGING)
+            .first()
+        )
+        return _answer(call) if call else None
 
 
 def parse_call_key(text: str) -> uuid.UUID:
@@ -137,12 +153,15 @@ def refused_call(
     )
 
 
-def _earlier(key: uuid.UUID, worker: Worker) -> Call | None:
-    call = (
-        Call.all_tenants.select_related("tenant", "number", "agent", "revision", "account")
-        .filter(public_id=key)
-        .first()
+def _calls() -> QuerySet[Call]:
+    """Calls with all that a plan is made of."""
+    return Call.all_tenants.select_related(
+        "tenant", "number", "agent", "revision", "account", "worker"
     )
+
+
+def _earlier(key: uuid.UUID, worker: Worker) -> Call | None:
+    call = _calls().filter(public_id=key).first()
     if call and call.worker_id != worker.pk:
         raise CallKeyTaken("The call_key is in use already.")
     return call
@@ -150,7 +169,7 @@ def _earlier(key: uuid.UUID, worker: Worker) -> Call | None:
 
 def _decide(key: uuid.UUID, worker: Worker, request: contract.AdmissionRequest) -> Call:
     route = _route(request.called)
-    reason = route.reason or _limit_reached(route.tenant)
+    reason = route.reason or limit_reached(route.tenant)
     if reason:
         call = refused_call(key, worker, request, reason, number=route.number)
         log.info("call_refused", call=str(key), reason=reason.value)
@@ -185,13 +204,15 @@ def _route(called: str) -> Route:
     return Route(None, number, revision, settings)
 
 
-def _limit_reached(tenant: Tenant | None) -> RefusalReason | None:
-    """Count the tenant's open calls while nobody else can add one."""
+def limit_reached(tenant: Tenant | None) -> RefusalReason | None:
+    """Count the tenant's open calls while nobody else can add one; a chat is no call."""
     if tenant is None:
         return None
     # The lock makes counting and inserting one step on PostgreSQL; on SQLite BEGIN IMMEDIATE does.
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    running = Call.all_tenants.filter(OPEN, tenant=locked).count()
+    running = (
+        Call.all_tenants.filter(OPEN, tenant=locked).exclude(kind=contract.CallKind.CHAT).count()
+    )
     return RefusalReason.TENANT_LIMIT if running >= locked.max_concurrent_calls else None
 
 
@@ -234,6 +255,14 @@ def settings_used(
     recorded = settings["record"].value
     used["consent"] = _text_used(settings.consent(language) if recorded else None)
     used["apology"] = _text_used(settings.apology(language))
+    if source.fallback_account:
+        used["fallback_account"] = {
+            "value": source.fallback_account.name,
+            "level": "agent",
+            "id": str(source.fallback_account.public_id),
+        }
+    if source.fallback_target:
+        used["fallback_target"] = {"value": source.fallback_target, "level": "agent"}
     used["tools"] = {"hang_up": source.hang_up_enabled, "targets": source.transfer_targets}
     return used
 
@@ -280,7 +309,28 @@ def _plan(call: Call) -> contract.CallPlan | contract.Refusal:
         settings=contract_settings({name: used[name]["value"] for name in VALUE_NAMES}),
         tools=_tools(used["tools"]),
         prompts=prompts.for_call(call),
+        variables=variables.of_call(call),
+        fallback=_fallback(call),
+        fallback_target=used.get("fallback_target", {}).get("value", ""),
     )
+
+
+def _fallback(call: Call) -> contract.ProviderAccess | None:
+    """The second account, for a worker that uses it: no other gets its key."""
+    used = call.settings_used.get("fallback_account")
+    if not used or call.worker is None or contract.USES_FALLBACK not in call.worker.commands:
+        return None
+    account = ProviderAccount.all_tenants.filter(
+        Q(tenant=call.tenant) | Q(tenant=None), public_id=used["id"]
+    ).first()
+    if account is None or not account.secret:
+        return None
+    try:
+        return provider_access(account)
+    except SecretError as error:
+        # A call is not refused because its second account cannot be used.
+        log.error("provider_key_unreadable", account=used["id"], why=str(error))
+        return None
 
 
 def _spoken(text: dict[str, Any]) -> contract.Greeting:

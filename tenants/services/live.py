@@ -1,7 +1,9 @@
 """What goes to open pages and to workers through the channel layer.
 
 Groups: `tenant.<hex>` hears of the tenant's calls, `call.<hex>` of one call, `worker.<hex>` takes
-commands. Messages are small and name rows; who hears one loads the row under its own rights.
+commands, `talk.<hex>` gets the answer to a call from a browser. Messages are small and name rows,
+which whoever hears one loads under its own rights; only what was said comes along, for words are to
+be on the page at once.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from functools import partial
-from typing import Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import msgspec
 import structlog
@@ -18,7 +20,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from media_worker import contract
-from tenants.models import Call, Tenant, Worker
+from tenants.models import Call, Tenant, TranscriptEntry, Worker
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +33,10 @@ class CallChanged(TypedDict):
 class EntryChanged(TypedDict):
     type: Literal["call.entry"]
     item_id: str
+    stamp: str
+    """Of this state of the entry; no other notice has it."""
+    said: dict[str, Any]
+    """Fields of TranscriptEntry, SAID."""
 
 
 class ToolChanged(TypedDict):
@@ -45,6 +51,14 @@ class WorkerCommand(TypedDict):
     frame: str
 
 
+class BrowserAnswered(TypedDict):
+    """A worker's answer to the offer of a call from a browser; `refused` says why there is none."""
+
+    type: Literal["browser.answered"]
+    sdp: str
+    refused: str
+
+
 class LinkReplaced(TypedDict):
     """A worker has a newer link; every other one of it closes."""
 
@@ -52,7 +66,7 @@ class LinkReplaced(TypedDict):
     link: str
 
 
-Message = CallChanged | EntryChanged | ToolChanged | WorkerCommand | LinkReplaced
+Message = CallChanged | EntryChanged | ToolChanged | WorkerCommand | LinkReplaced | BrowserAnswered
 Notice = tuple[str, Message]
 """A group and what to tell it."""
 
@@ -63,6 +77,11 @@ def tenant_group(tenant: Tenant) -> str:
 
 def call_group(public_id: uuid.UUID) -> str:
     return f"call.{public_id.hex}"
+
+
+def talk_group(public_id: uuid.UUID) -> str:
+    """Of the one socket through which a person speaks with an agent."""
+    return f"talk.{public_id.hex}"
 
 
 def worker_group(worker: Worker) -> str:
@@ -78,12 +97,28 @@ def call_changed(call: Call) -> list[Notice]:
     return [(group, message) for group in groups]
 
 
-def entry_changed(call: Call, item_id: str) -> Notice:
-    return call_group(call.public_id), EntryChanged(type="call.entry", item_id=item_id)
+SAID: Final = (
+    "position", "speaker", "text", "cut_text", "final", "offset_ms", "duration_ms",
+)  # fmt: skip
+
+
+def entry_changed(call: Call, entry: TranscriptEntry) -> Notice:
+    message = EntryChanged(
+        type="call.entry",
+        item_id=entry.item_id,
+        stamp=uuid.uuid4().hex,
+        said={name: getattr(entry, name) for name in SAID},
+    )
+    return call_group(call.public_id), message
 
 
 def tool_changed(call: Call, tool_call_id: str) -> Notice:
     return call_group(call.public_id), ToolChanged(type="call.tool", tool_call_id=tool_call_id)
+
+
+def browser_answered(call: Call, *, sdp: str, refused: str) -> Notice:
+    message = BrowserAnswered(type="browser.answered", sdp=sdp, refused=refused)
+    return talk_group(call.public_id), message
 
 
 def command(worker: Worker, frame: contract.DownFrame) -> Notice:

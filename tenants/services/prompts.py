@@ -103,7 +103,7 @@ def for_call(call: Call) -> tuple[contract.Prompt, ...]:
             speed=used["speed"]["value"],
         )
         for kind in PromptKind
-        if used.get(kind.value)
+        if used.get(kind.value) and _is_fixed(used[kind.value]["value"])
     ]
     rows = _want(call.tenant, wanted)
     return tuple(
@@ -207,7 +207,7 @@ def _spoken(settings: EffectiveSettings, language: str) -> Iterable[Spoken]:
     if settings["record"].value:
         texts[PromptKind.CONSENT] = settings.consent(language)
     for kind, found in texts.items():
-        if found is not None:
+        if found is not None and _is_fixed(found[1].value):
             yield Spoken(
                 kind=kind,
                 language=found[0],
@@ -216,6 +216,11 @@ def _spoken(settings: EffectiveSettings, language: str) -> Iterable[Spoken]:
                 voice=settings["voice"].value,
                 speed=settings["speed"].value,
             )
+
+
+def _is_fixed(text: str) -> bool:
+    """Whether a text is the same on each call; one with variables is said by the provider."""
+    return contract.VARIABLE.search(text) is None
 
 
 def _key(wanted: Spoken) -> dict[str, object]:
