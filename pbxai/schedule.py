@@ -21,5 +21,8 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 SCHEDULE: dict[str, dict[str, Any]] = {
     "watch-workers": every(5.0, "watch.watch_workers"),
     "render-due-prompts": every(3.0, "prompts.render_due_prompts"),
+    "settle-calls": every(3.0, "money.settle_calls"),
+    "remake-days": every(30.0, "money.remake_days"),
+    "find-missed-days": every(3600.0, "money.find_missed_days"),
     "tidy-prompts": every(3600.0, "prompts.tidy_prompts"),
 }

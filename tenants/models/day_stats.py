@@ -50,7 +50,7 @@ class DayStats(models.Model):
     tokens_in = models.PositiveBigIntegerField(default=0)
     tokens_out = models.PositiveBigIntegerField(default=0)
     waits = models.JSONField(default=no_waits)
-    """Turns by how long the caller waited: counts, one for each of WAIT_BUCKETS_MS and one more."""
+    """Calls by their median wait: counts, one for each of WAIT_BUCKETS_MS and one more."""
 
     objects = TenantManager()
     all_tenants = UnscopedManager()

@@ -26,7 +26,7 @@ from tenants.models import (
     Worker,
 )
 from tenants.models.choices import CallState, EndCause
-from tenants.services import accounts, admission, call_log, calls, live, recordings
+from tenants.services import accounts, admission, call_log, calls, live, recordings, usages
 from tenants.services.text import plain, plain_json
 
 log = structlog.get_logger(__name__)
@@ -53,6 +53,10 @@ def apply(worker: Worker, record: contract.Record) -> list[live.Notice]:
         return []
     call = _call(worker, record.call_id)
     call.last_event_at = at
+    if call.settled_at:
+        # Told after the books were closed: they are closed once more.
+        call.settled_at = None
+        Call.all_tenants.filter(pk=call.pk).update(settled_at=None)
     reopened = _reopen(call, event)
     return _OF_A_CALL[type(event)](call, event, at) + (live.call_changed(call) if reopened else [])
 
@@ -185,10 +189,9 @@ def _provider_problem(
 def _transcript_updated(
     call: Call, event: contract.TranscriptUpdated, at: datetime
 ) -> list[live.Notice]:
-    item_id = plain(event.item_id, 255)
-    TranscriptEntry.all_tenants.update_or_create(
+    entry, _created = TranscriptEntry.all_tenants.update_or_create(
         call=call,
-        item_id=item_id,
+        item_id=plain(event.item_id, 255),
         defaults={
             "tenant": _tenant(call),
             "position": event.position,
@@ -202,7 +205,7 @@ def _transcript_updated(
         },
     )
     calls.save(call)
-    return [live.entry_changed(call, item_id)]
+    return [live.entry_changed(call, entry)]
 
 
 def _tool_updated(call: Call, event: contract.ToolUpdated, at: datetime) -> list[live.Notice]:
@@ -280,11 +283,6 @@ def _known(count: int) -> int | None:
     return count if count >= 0 else None
 
 
-TOKEN_COUNTS: Final = tuple(
-    name for name in contract.UsageReported.__struct_fields__ if name.endswith("_tokens")
-)
-
-
 def _recording_failed(
     call: Call, event: contract.RecordingFailed, at: datetime
 ) -> list[live.Notice]:
@@ -292,13 +290,7 @@ def _recording_failed(
 
 
 def _usage_reported(call: Call, event: contract.UsageReported, at: datetime) -> list[live.Notice]:
-    """Add one response's tokens to the call's sums."""
-    used = dict(call.usage)
-    for name in TOKEN_COUNTS:
-        used[name] = used.get(name, 0) + getattr(event, name)
-    used["responses"] = used.get("responses", 0) + 1
-    used["models"] = sorted({*used.get("models", []), plain(event.model, 100)} - {""})
-    call.usage = used
+    usages.add(call, _tenant(call), event)
     calls.save(call, "usage")
     return live.call_changed(call)
 

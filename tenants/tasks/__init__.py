@@ -1,5 +1,6 @@
 """Jobs; thin, each calls a service."""
 
+from tenants.tasks.money import find_missed_days, remake_days, settle_calls
 from tenants.tasks.prompts import (
     prepare_prompts,
     render_due_prompts,
@@ -9,9 +10,12 @@ from tenants.tasks.prompts import (
 from tenants.tasks.watch import watch_workers
 
 __all__ = [
+    "find_missed_days",
     "prepare_prompts",
+    "remake_days",
     "render_due_prompts",
     "render_prompt",
+    "settle_calls",
     "tidy_prompts",
     "watch_workers",
 ]
