@@ -1,11 +1,13 @@
 """Live pages: what changes reaches an open page as HTML, made by the page's own templates.
 
 A message is JSON: `parts` to put on the page, `removed` ids, and with a snapshot `only`, the ids
-that a list still has (static/js/feed.js). The rows are loaded under the viewer's own rights each
-time, so a person who lost a membership or signed out hears no more.
+that a list still has (static/js/feed.js). Rows are loaded under the viewer's own rights, which are
+looked up again each second (viewers.py): a person who lost a membership or signed out hears no
+more. What was said comes with its notice and is drawn once for all who watch (drawn.py), so that a
+word needs no look at the database on its way to the page.
 
-Close codes: 4401 not signed in, 4404 no such tenant or call, or not the viewer's, 4503 the database
-is down, come again.
+Close codes: 4401 not signed in, 4403 not with this role, 4404 no such tenant or call, or not the
+viewer's, 4503 the database is down, come again.
 """
 
 from __future__ import annotations
@@ -13,36 +15,26 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
-from importlib import import_module
 from typing import Any, Final, TypedDict
 from urllib.parse import parse_qs
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
-from django.utils import timezone, translation
-from django_scopes import scope
 
 from pbxai.doors import socket_actor
-from tenants.access import IDENTITY_KEY, get_tenant
 from tenants.actor import become
-from tenants.live import parts
-from tenants.models import Call, Tenant, User
+from tenants.live import drawn, parts
+from tenants.live.database import in_database
+from tenants.live.viewers import NOT_FOUND, TRY_AGAIN, Refused, Viewer, find_viewer
+from tenants.models import Call
 from tenants.models.choices import Via
 from tenants.portal.call import find_call
-from tenants.services.live import call_group, tenant_group
+from tenants.services.live import EntryChanged, call_group, tenant_group
 
-SIGNED_OUT: Final = 4401
-NOT_FOUND: Final = 4404
-TRY_AGAIN: Final = 4503
-GATHER_SECONDS: Final = 0.1
+GATHER_SECONDS: Final = 0.04
 """Changes that come within this time go out together."""
 
 
@@ -52,20 +44,14 @@ class FeedMessage(TypedDict, total=False):
     only: dict[str, list[str]]
 
 
-class Refused(Exception):  # noqa: N818 - says what is the matter
-    """The viewer may not hear this; carries the close code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class Feed(AsyncWebsocketConsumer):
     """Base of the feeds: who watches, in which words, and gathering changes before sending."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._viewer: Viewer | None = None
         self._changed: dict[str, None] = {}
+        self._said: dict[str, EntryChanged] = {}
         self._sending: asyncio.Task[None] | None = None
         self._joined: list[str] = []
 
@@ -76,7 +62,7 @@ class Feed(AsyncWebsocketConsumer):
         self.language = query.get("lang", [""])[0]
         self.page = query.get("page", [""])[0]
         try:
-            groups = await self._as_viewer(self.find_groups)
+            groups = await in_database(self._look, self.find_groups)
         except Refused as refused:
             await self.close(refused.code)
             return
@@ -93,102 +79,98 @@ class Feed(AsyncWebsocketConsumer):
         for group in self._joined:
             await self.channel_layer.group_discard(group, self.channel_name)
 
-    def find_groups(self, tenant: Tenant) -> list[str]:
+    def find_groups(self, viewer: Viewer) -> list[str]:
         """The groups to listen to, inside the tenant's scope. Raises Http404."""
         raise NotImplementedError
 
-    def snapshot(self, tenant: Tenant) -> FeedMessage:
+    def snapshot(self, viewer: Viewer) -> FeedMessage:
         """Everything that this feed keeps fresh, as it is now."""
         raise NotImplementedError
 
-    def changes(self, tenant: Tenant, changed: list[str]) -> FeedMessage:
+    def changes(self, viewer: Viewer, changed: list[str]) -> FeedMessage:
         """What to send for what changed; the keys are those given to `note`."""
+        raise NotImplementedError
+
+    def words(self, viewer: Viewer, said: list[EntryChanged]) -> FeedMessage:
+        """What to send for what was said, without a look at the database."""
         raise NotImplementedError
 
     def note(self, key: str) -> None:
         """Something changed; send it soon, together with what else changes until then."""
         self._changed[key] = None
+        self._wake()
+
+    def note_said(self, entry: EntryChanged) -> None:
+        """The same of a transcript entry; a later state of it takes the earlier one's place."""
+        self._said[entry["item_id"]] = entry
+        self._wake()
+
+    def _wake(self) -> None:
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_soon(), name=f"feed {self.slug}")
 
     async def _send_soon(self) -> None:
-        while self._changed:
+        while self._changed or self._said:
             await asyncio.sleep(GATHER_SECONDS)
+            said, self._said = list(self._said.values()), {}
             changed, self._changed = list(self._changed), {}
-            await self._send_what(partial(self.changes, changed=changed))
+            if said:  # first: what was said is what people wait for
+                await self._send_what(partial(self.words, said=said), looks=False)
+            if changed:
+                await self._send_what(partial(self.changes, changed=changed))
 
-    async def _send_what(self, make: Callable[[Tenant], FeedMessage]) -> None:
+    async def _send_what(
+        self, make: Callable[[Viewer], FeedMessage], *, looks: bool = True
+    ) -> None:
+        """`looks`: it asks the database; else only when the viewer's rights have grown old."""
         try:
-            message = await self._as_viewer(make)
+            if not looks and self._viewer and self._viewer.is_fresh():
+                message = _seen(self._viewer, make)
+            else:
+                message = await in_database(self._look, make)
         except Refused as refused:
             await self.close(refused.code)
             return
         if any(message.values()):
             await self.send(text_data=json.dumps(message, ensure_ascii=False))
 
-    async def _as_viewer(self, act: Callable[[Tenant], Any]) -> Any:
-        return await database_sync_to_async(self._as_viewer_sync)(act)
-
-    def _as_viewer_sync(self, act: Callable[[Tenant], Any]) -> Any:
+    def _look(self, act: Callable[[Viewer], Any]) -> Any:
         """Run `act` with the viewer's rights, words and clock. Raises Refused."""
         try:
-            user = self._user()
-            session = self.scope.get("session")
-            vouched = session.get(IDENTITY_KEY) if session is not None else None
-            tenant, _member = get_tenant(user, self.slug, only=vouched)
-            with ExitStack() as stack:
-                stack.enter_context(scope(tenant=tenant))
-                stack.enter_context(translation.override(self._language(user)))
-                stack.enter_context(timezone.override(ZoneInfo(user.time_zone)))
-                return act(tenant)
-        except (Http404, PermissionDenied):
+            if self._viewer is None or not self._viewer.is_fresh():
+                self._viewer = find_viewer(self.scope, self.slug, language=self.language)
+            return _seen(self._viewer, act)
+        except Http404:
             raise Refused(NOT_FOUND) from None
         except (OperationalError, InterfaceError):
             raise Refused(TRY_AGAIN) from None
 
-    def _user(self) -> User:
-        """The person as the database has them now; a session that is gone is signed out."""
-        known = self.scope["user"]
-        if known is None or not known.is_authenticated:
-            raise Refused(SIGNED_OUT)
-        session = self.scope.get("session")
-        key = session.session_key if session is not None else None
-        store = import_module(settings.SESSION_ENGINE).SessionStore
-        if key and not store().exists(key):
-            raise Refused(SIGNED_OUT)
-        user = User.objects.filter(pk=known.pk, is_active=True).first()
-        if user is None:
-            raise Refused(SIGNED_OUT)
-        return user
 
-    def _language(self, user: User) -> str:
-        known = dict(settings.LANGUAGES)
-        return next(
-            (code for code in (self.language, user.language) if code in known),
-            settings.LANGUAGE_CODE,
-        )
+def _seen(viewer: Viewer, act: Callable[[Viewer], Any]) -> Any:
+    with viewer.eyes():
+        return act(viewer)
 
 
 class CallsFeed(Feed):
     """The tenant's running calls: the number in the top bar, the wall, the numbers of Start."""
 
-    def find_groups(self, tenant: Tenant) -> list[str]:
-        return [tenant_group(tenant)]
+    def find_groups(self, viewer: Viewer) -> list[str]:
+        return [tenant_group(viewer.tenant)]
 
-    def snapshot(self, tenant: Tenant) -> FeedMessage:
-        rows = parts.live_rows(tenant)
+    def snapshot(self, viewer: Viewer) -> FeedMessage:
+        rows = parts.live_rows(viewer.tenant)
         return FeedMessage(
-            parts=[*rows, *self._numbers(tenant)],
+            parts=[*rows, *self._numbers(viewer)],
             only={parts.LIVE_LIST: [row["id"] for row in rows]},
         )
 
-    def changes(self, tenant: Tenant, changed: list[str]) -> FeedMessage:
-        rows, removed = parts.changed_rows(tenant, changed)
-        return FeedMessage(parts=[*rows, *self._numbers(tenant)], removed=removed)
+    def changes(self, viewer: Viewer, changed: list[str]) -> FeedMessage:
+        rows, removed = parts.changed_rows(viewer.tenant, changed)
+        return FeedMessage(parts=[*rows, *self._numbers(viewer)], removed=removed)
 
-    def _numbers(self, tenant: Tenant) -> list[parts.Part]:
+    def _numbers(self, viewer: Viewer) -> list[parts.Part]:
         running = [parts.running_count()]
-        return running + parts.start_numbers(tenant) if self.page == "start" else running
+        return running + parts.start_numbers(viewer.tenant) if self.page == "start" else running
 
     async def call_changed(self, event: dict[str, Any]) -> None:
         self.note(event["call"])
@@ -197,31 +179,37 @@ class CallsFeed(Feed):
 class CallFeed(Feed):
     """One call: transcript, tool calls, turns, facts; and the number in the top bar."""
 
-    def find_groups(self, tenant: Tenant) -> list[str]:
-        return [tenant_group(tenant), call_group(self._call().public_id)]
+    def find_groups(self, viewer: Viewer) -> list[str]:
+        return [tenant_group(viewer.tenant), call_group(self._call().public_id)]
 
-    def snapshot(self, tenant: Tenant) -> FeedMessage:
+    def snapshot(self, viewer: Viewer) -> FeedMessage:
         call = self._call()
         items = parts.timeline_items(call)
         return FeedMessage(
-            parts=[*items, *parts.call_parts(call, tenant), parts.running_count()],
+            parts=[*items, *parts.call_parts(call, viewer.tenant), parts.running_count()],
             removed=parts.gone_with_end(call),
             only={parts.TRANSCRIPT: [item["id"] for item in items]},
         )
 
-    def changes(self, tenant: Tenant, changed: list[str]) -> FeedMessage:
+    def words(self, viewer: Viewer, said: list[EntryChanged]) -> FeedMessage:
+        message = FeedMessage(parts=[], removed=[])
+        for entry in said:
+            part = drawn.entry(entry, viewer.language)
+            if part:
+                message["parts"].append(part)
+            else:
+                message["removed"].append(drawn.element_of(entry))
+        return message
+
+    def changes(self, viewer: Viewer, changed: list[str]) -> FeedMessage:
         call = self._call()
         message = FeedMessage(parts=[], removed=[])
         for key in changed:
             kind, _colon, name = key.partition(":")
-            if kind == "entry":
-                found, gone = parts.entry(call, name)
-                message["parts"] += found
-                message["removed"] += gone
-            elif kind == "tool":
+            if kind == "tool":
                 message["parts"] += parts.tool(call, name)
         if "call" in changed:
-            message["parts"] += parts.call_parts(call, tenant)
+            message["parts"] += parts.call_parts(call, viewer.tenant)
             message["removed"] += parts.gone_with_end(call)
         if "tenant" in changed:
             message["parts"].append(parts.running_count())
@@ -235,8 +223,8 @@ class CallFeed(Feed):
         if event["call"] == str(self.scope["url_route"]["kwargs"]["call_id"]):
             self.note("call")
 
-    async def call_entry(self, event: dict[str, Any]) -> None:
-        self.note(f"entry:{event['item_id']}")
+    async def call_entry(self, event: EntryChanged) -> None:
+        self.note_said(event)
 
     async def call_tool(self, event: dict[str, Any]) -> None:
         self.note(f"tool:{event['tool_call_id']}")

@@ -9,19 +9,12 @@ from typing import Any, Final, NotRequired, TypedDict
 
 from django.template.loader import render_to_string
 
-from tenants.models import Call, Tenant, ToolCall, TranscriptEntry
+from tenants.models import Call, Tenant, ToolCall
 from tenants.portal.call import call_view
 from tenants.portal.calls import CallRow, call_row, with_names
 from tenants.portal.frame import calls_running
 from tenants.portal.start import recent_calls, stats
-from tenants.portal.timeline import (
-    TimelineItem,
-    element_id,
-    entry_item,
-    is_shown,
-    timeline,
-    tool_item,
-)
+from tenants.portal.timeline import TimelineItem, timeline, tool_item
 from tenants.portal.words import RUNNING_STATES
 
 LIVE_LIST: Final = "live-calls"
@@ -100,7 +93,7 @@ def start_numbers(tenant: Tenant) -> list[Part]:
     return [*numbers, Part(id="recent-calls", html=recent)]
 
 
-def _item(item: TimelineItem) -> Part:
+def item_part(item: TimelineItem) -> Part:
     return Part(
         id=item.element_id,
         html=render_to_string(item.template, {"item": item}),
@@ -110,22 +103,12 @@ def _item(item: TimelineItem) -> Part:
 
 
 def timeline_items(call: Call) -> list[Part]:
-    return [_item(item) for item in timeline(call)]
-
-
-def entry(call: Call, item_id: str) -> tuple[list[Part], list[str]]:
-    """One transcript entry; its id among the removed when nothing was said after all."""
-    found = TranscriptEntry.objects.filter(call=call, item_id=item_id).first()
-    if found is None:
-        return [], []
-    if not is_shown(found):
-        return [], [element_id("entry", item_id)]
-    return [_item(entry_item(found))], []
+    return [item_part(item) for item in timeline(call)]
 
 
 def tool(call: Call, tool_call_id: str) -> list[Part]:
     return [
-        _item(tool_item(found))
+        item_part(tool_item(found))
         for found in ToolCall.objects.filter(call=call, tool_call_id=tool_call_id)
     ]
 

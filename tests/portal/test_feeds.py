@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from django.test import Client
 
 from pbxai.asgi import application
 from tenants.access import IDENTITY_KEY
-from tenants.live import parts
+from tenants.live import drawn, feeds, parts, viewers
 from tenants.models import Call, Member, Tenant, ToolCall, User
 from tenants.services import live
 from tests.portal.conftest import say, talk
@@ -125,7 +126,7 @@ async def test_a_transcript_grows_word_by_word_in_its_place(
 
     async def grow(text: str, **fields: Any) -> dict[str, Any]:
         entry = await sync_to_async(say)(running, "item_9", 25, "agent", text, **fields)
-        await live.apublish([live.entry_changed(running, entry.item_id)])
+        await live.apublish([live.entry_changed(running, entry)])
         return part(await message(feed), "item_9")
 
     growing = await grow("One", final=False)
@@ -145,11 +146,11 @@ async def test_an_entry_in_which_nothing_was_said_goes_away(
 ) -> None:
     feed, _connected, _code = await socket(victor, call_path(running))
     await message(feed)
-    await sync_to_async(say)(running, "item_5", 50, "caller", "", final=False)
-    await live.apublish([live.entry_changed(running, "item_5")])
+    entry = await sync_to_async(say)(running, "item_5", 50, "caller", "", final=False)
+    await live.apublish([live.entry_changed(running, entry)])
     began = part(await message(feed), "item_5")
-    await sync_to_async(say)(running, "item_5", 50, "caller", "", final=True)
-    await live.apublish([live.entry_changed(running, "item_5")])
+    entry = await sync_to_async(say)(running, "item_5", 50, "caller", "", final=True)
+    await live.apublish([live.entry_changed(running, entry)])
     assert (await message(feed))["removed"] == [began["id"]]
 
 
@@ -193,13 +194,56 @@ async def test_what_happens_at_once_is_sent_together(
 ) -> None:
     feed, _connected, _code = await socket(victor, call_path(running))
     await message(feed)
-    for number in range(5):
+    entries = [
         await sync_to_async(say)(running, f"many_{number}", number, "caller", f"word {number}")
-    await live.apublish([live.entry_changed(running, f"many_{number}") for number in range(5)])
+        for number in range(5)
+    ]
+    await live.apublish([live.entry_changed(running, entry) for entry in entries])
     sent = [await message(feed)]
     while sum(len(each["parts"]) for each in sent) < 5:  # a stall may part them
         sent.append(await message(feed))
     assert len(sent) < 5
+
+
+async def test_a_word_is_drawn_once_for_all_who_watch_in_a_language(
+    victor: User, erin: User, running: Call, socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures: list[str] = []
+    draw = drawn._draw
+
+    def counted(said: Any) -> Any:
+        pictures.append(said["said"]["text"])
+        return draw(said)
+
+    monkeypatch.setattr(drawn, "_draw", counted)
+    watching = [
+        (await socket(user, call_path(running, query=query)))[0]
+        for user in (victor, erin)
+        for query in ("?lang=en", "?lang=en", "?lang=de")
+    ]
+    for feed in watching:
+        await message(feed)
+    entry = await sync_to_async(say)(running, "item_1", 10, "caller", "Good morning")
+    await live.apublish([live.entry_changed(running, entry)])
+    shown = [part(await message(feed), "Good morning")["html"] for feed in watching]
+    assert pictures == ["Good morning"] * 2
+    assert [">Caller<" in html for html in shown] == [True, True, False] * 2
+
+
+async def test_words_come_without_a_look_at_the_database(
+    victor: User, running: Call, socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, _connected, _code = await socket(victor, call_path(running))
+    await message(feed)
+    entry = await sync_to_async(say)(running, "item_1", 10, "agent", "Good morning")
+
+    def looks(*_arguments: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(viewers, "RIGHTS_SECONDS", 3600.0)
+    monkeypatch.setattr(feeds, "in_database", looks)
+    await live.apublish([live.entry_changed(running, entry)])
+    assert "Good morning" in part(await message(feed), "item_1")["html"]
 
 
 async def test_the_feed_speaks_the_language_of_the_page(
@@ -263,14 +307,28 @@ async def test_another_tenants_feed_stays_silent(
     assert await theirs.receive_nothing(timeout=0.3)
 
 
-async def test_a_membership_that_ends_closes_the_feed(
-    victor: User, running: Call, socket: Socket
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Turns the clock forward by which a viewer's rights grow old."""
+    turned = 0.0
+
+    def turn(seconds: float) -> None:
+        nonlocal turned
+        turned += seconds
+
+    monkeypatch.setattr(viewers, "monotonic", lambda: monotonic() + turned)
+    return turn
+
+
+async def test_a_membership_that_ends_closes_the_feed_within_a_second(
+    victor: User, running: Call, socket: Socket, clock: Callable[[float], None]
 ) -> None:
     feed, _connected, _code = await socket(victor, call_path(running))
     await message(feed)
     await sync_to_async(Member.all_tenants.filter(user=victor).delete)()
-    await sync_to_async(say)(running, "item_1", 10, "agent", "A secret")
-    await live.apublish([live.entry_changed(running, "item_1")])
+    clock(1.0)
+    entry = await sync_to_async(say)(running, "item_1", 10, "agent", "A secret")
+    await live.apublish([live.entry_changed(running, entry)])
     assert await feed.receive_output(timeout=WAIT) == {"type": "websocket.close", "code": 4404}
 
 
@@ -288,11 +346,12 @@ async def test_a_database_that_fails_closes_the_feed_for_a_new_start(
     assert await feed.receive_output(timeout=WAIT) == {"type": "websocket.close", "code": 4503}
 
 
-async def test_signing_out_closes_the_feed(
-    victor: User, running: Call, browse: Callable[[User], Client], socket: Socket
+async def test_signing_out_closes_the_feed_within_a_second(
+    victor: User, running: Call, socket: Socket, clock: Callable[[float], None]
 ) -> None:
     feed, _connected, _code = await socket(victor, calls_path())
     await message(feed)
     await sync_to_async(Session.objects.all().delete)()
+    clock(1.0)
     await tell_call_changed(running)
     assert await feed.receive_output(timeout=WAIT) == {"type": "websocket.close", "code": 4401}
