@@ -6,7 +6,7 @@ from allauth.account import views as account
 from django.urls import include, path
 
 from pbxai.health import healthz, readyz
-from tenants.console import console
+from tenants.admin import admin_site
 
 # Sign-up, e-mail changes and password resets by e-mail are not offered: the operator and the
 # tenants' owners make users and set passwords.
@@ -22,7 +22,8 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("accounts/", include(_accounts)),
-    path("console/", console.urls),
+    path("admin/", admin_site.urls),
+    path("console/", include("tenants.console.urls")),
     path("", include("tenants.api.urls")),
     path("", include("tenants.portal.urls")),
 ]

@@ -5,38 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
 
 from tenants.access import may
+from tenants.frame import THEME_COOKIE, Frame, MenuLink, RailEntry, RailItem
 from tenants.live.paths import socket_path
-from tenants.models import Call, Member, Tenant, User
+from tenants.models import Call, Member, SupportGrant, Tenant
 from tenants.portal.access import TenantRequest
 from tenants.portal.words import RUNNING_STATES
 
-THEME_COOKIE: Final = "pbxai_theme"
-THEMES: Final = ("light", "dark")
-
-_ITEMS: Final = (
-    ("start", "home", gettext_lazy("Start")),
-    ("live", "activity", gettext_lazy("Live")),
-    ("calls", "phone", gettext_lazy("Calls")),
-    ("agents", "robot", gettext_lazy("Agents")),
-    ("numbers", "hash", gettext_lazy("Numbers")),
-    ("settings", "settings", gettext_lazy("Settings")),
+RAIL: Final = (
+    RailEntry("start", "home", gettext_lazy("Start")),
+    RailEntry("live", "activity", gettext_lazy("Live")),
+    RailEntry("calls", "phone", gettext_lazy("Calls")),
+    RailEntry("agents", "robot", gettext_lazy("Agents")),
+    RailEntry("numbers", "hash", gettext_lazy("Numbers")),
+    RailEntry("settings", "settings", gettext_lazy("Settings")),
 )
-
-
-@dataclass(frozen=True)
-class RailItem:
-    url: str
-    icon: str
-    label: str | Promise
-    here: bool
+"""A page of the plan gets its line here; on phones they stand side by side at the bottom."""
 
 
 @dataclass(frozen=True)
@@ -46,31 +36,15 @@ class OtherTenant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class PortalFrame(Frame):
     """Context of templates/portal/base.html."""
 
     tenant: Tenant
-    person: User
-    role: str
     may_edit: bool
     may_manage: bool
-    items: tuple[RailItem, ...]
     others: tuple[OtherTenant, ...]
-    running: int
-    home: str
-    live: str
-    feed: str
-    theme: str
-    languages: tuple[tuple[str, str, str], ...]
-
-    @property
-    def person_name(self) -> str:
-        return self.person.get_full_name()
-
-    @property
-    def initials(self) -> str:
-        parts = self.person_name.replace("@", " ").split()
-        return "".join(part[0] for part in parts[:2]).upper()
+    support: SupportGrant | None
+    """The grant by which one of the operator's people is here."""
 
 
 def calls_running() -> int:
@@ -98,25 +72,33 @@ def render_page(
     status: int = 200,
 ) -> HttpResponse:
     """Render a page of the portal in its frame; `here` is its place in the rail."""
-    frame = Frame(
+    frame = PortalFrame(
         tenant=request.tenant,
         person=request.user,
         role=request.member.get_role_display(),
         may_edit=may(request.member, "edit"),
         may_manage=may(request.member, "manage"),
         items=tuple(
-            RailItem(page_url(name, request), icon, label, name == here)
-            for name, icon, label in _ITEMS
+            RailItem(page_url(entry.page, request), entry.icon, entry.label, entry.page == here)
+            for entry in RAIL
         ),
+        links=_links(request),
         others=_others(request),
         running=calls_running(),
         home=page_url("start", request),
         live=page_url("live", request),
         feed=feed or feed_address(request),
         theme=request.COOKIES.get(THEME_COOKIE, ""),
-        languages=tuple((code, code.upper(), str(name)) for code, name in settings.LANGUAGES),
+        support=request.member.support,
     )
     return render(request, template, {"frame": frame, **context}, status=status)
+
+
+def _links(request: TenantRequest) -> tuple[MenuLink, ...]:
+    """Where else this person may go."""
+    if not request.user.is_staff:
+        return ()
+    return (MenuLink(reverse("console:overview"), "server", _("Console")),)
 
 
 def _others(request: TenantRequest) -> tuple[OtherTenant, ...]:

@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from tenants.frame import THEME_COOKIE, THEMES
 from tenants.models import Member, User
-from tenants.portal.frame import THEME_COOKIE, THEMES
 
 A_YEAR = 365 * 24 * 3600
 
@@ -29,7 +29,7 @@ def home(request: Any) -> HttpResponse:
     if member:
         return redirect("portal:start", slug=member.tenant.slug)
     if request.user.is_staff:
-        return redirect("/console/")
+        return redirect("console:overview")
     return render(request, "portal/nowhere.html", status=404)
 
 

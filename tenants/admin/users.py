@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from tenants.console.site import Page, UserAdmin, UserCreationForm, console
+from tenants.admin.site import Page, UserAdmin, UserCreationForm, admin_site
 from tenants.models import User
 
 
@@ -13,7 +13,7 @@ class NewUserForm(UserCreationForm):
         fields = ("email", "name")
 
 
-@admin.register(User, site=console)
+@admin.register(User, site=admin_site)
 class UserPage(UserAdmin, Page):
     add_form = NewUserForm
     list_display = ["email", "name", "is_staff", "is_active", "last_login"]

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from tenants.console.site import Page, console
+from tenants.admin.site import Page, admin_site
 from tenants.models import Number
 
 
-@admin.register(Number, site=console)
+@admin.register(Number, site=admin_site)
 class NumberPage(Page):
     list_display = ["number", "label", "tenant", "agent", "language", "is_active"]
     list_select_related = ["tenant", "agent"]

@@ -6,12 +6,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tenants.console.site import SETTINGS_FIELDSETS, Page, ReadOnly, SettingsPage, console
+from tenants.admin.site import SETTINGS_FIELDSETS, Page, ReadOnly, SettingsPage, admin_site
 from tenants.models import Agent, AgentRevision
 from tenants.services.publishing import save_draft
 
 
-@admin.register(Agent, site=console)
+@admin.register(Agent, site=admin_site)
 class AgentPage(SettingsPage):
     """An agent's draft; it is published in the portal."""
 
@@ -31,7 +31,7 @@ class AgentPage(SettingsPage):
         save_draft(agent=obj, user=request.user)
 
 
-@admin.register(AgentRevision, site=console)
+@admin.register(AgentRevision, site=admin_site)
 class RevisionPage(ReadOnly, Page):
     list_display = ["name", "number", "tenant", "published_at", "published_by", "note"]
     list_select_related = ["tenant", "published_by"]

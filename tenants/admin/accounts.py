@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tenants.console.site import ModelForm, Page, console
+from tenants.admin.site import ModelForm, Page, admin_site
 from tenants.models import ProviderAccount
 from tenants.services import accounts
 
@@ -37,7 +37,7 @@ class AccountForm(ModelForm):
             self.add_error("key", error.messages)
 
 
-@admin.register(ProviderAccount, site=console)
+@admin.register(ProviderAccount, site=admin_site)
 class AccountPage(Page):
     form = AccountForm
     list_display = ["name", "tenant", "url", "secret_hint", "check_state", "last_problem_kind"]

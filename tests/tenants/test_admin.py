@@ -1,4 +1,4 @@
-"""The operator's console: every page opens, keys stay in, what happened cannot be edited."""
+"""The records of superusers: every page opens, keys stay in, what happened cannot be edited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from media_worker import contract
-from tenants.console import console
+from tenants.admin import admin_site
 from tenants.models import (
     Agent,
     AgentRevision,
@@ -30,7 +30,7 @@ from tests.conftest import PASSWORD
 from tests.tenants.calls import Outbox, admitted, said
 
 KEY = "sk-live-0123456789abcdef"
-PAGES = sorted(model._meta.model_name or "" for model in console._registry)
+PAGES = sorted(model._meta.model_name or "" for model in admin_site._registry)
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def test_there_is_a_page_for_every_noun():
 def test_every_list_and_form_opens(name: str, operator: Client, busy: Call, acme: Tenant):
     listed = operator.get(page(f"{name}_changelist"), follow=True)
     assert listed.status_code == 200
-    model = next(model for model in console._registry if model._meta.model_name == name)
+    model = next(model for model in admin_site._registry if model._meta.model_name == name)
     for row in model._base_manager.all()[:2]:
         opened = operator.get(page(f"{name}_change", row.pk))
         assert opened.status_code == 200
         # The strict policy would drop them.
         assert " style=" not in opened.content.decode()
         assert "<script>" not in opened.content.decode()
-    if console._registry[model].has_add_permission(listed.wsgi_request):
+    if admin_site._registry[model].has_add_permission(listed.wsgi_request):
         assert operator.get(page(f"{name}_add")).status_code == 200
 
 
@@ -118,9 +118,9 @@ def test_signing_in_is_throttled(client: Client, alice: User):
 
 def test_signing_in_leads_on(client: Client, olga: User):
     response = client.post(
-        "/accounts/login/?next=/console/", {"login": olga.email.upper(), "password": PASSWORD}
+        "/accounts/login/?next=/admin/", {"login": olga.email.upper(), "password": PASSWORD}
     )
-    assert (response.status_code, response.headers["Location"]) == (302, "/console/")
+    assert (response.status_code, response.headers["Location"]) == (302, "/admin/")
 
 
 def test_nobody_signs_up(client: Client, db: None):
@@ -183,7 +183,7 @@ def test_a_tenant_and_its_members_are_made(operator: Client, charlie: User):
     )
     member = Member.all_tenants.get(tenant__slug="new")
     assert (member.user, member.role) == (charlie, "owner")
-    entry = AuditEntry.all_tenants.get(action="console.tenant.create")
+    entry = AuditEntry.all_tenants.get(action="admin.tenant.create")
     assert entry.user is not None
 
 
@@ -254,7 +254,7 @@ def test_a_workers_build_and_true_capacity_are_shown(
 
 @pytest.mark.parametrize("name", ["agentrevision", "call", "auditentry", "setasiderecord"])
 def test_what_happened_is_not_edited(name: str, operator: Client, busy: Call):
-    model = next(model for model in console._registry if model._meta.model_name == name)
+    model = next(model for model in admin_site._registry if model._meta.model_name == name)
     row = model._base_manager.first()
     assert row is not None
     assert operator.post(page(f"{name}_change", row.pk), {}).status_code == 403

@@ -1,4 +1,4 @@
-"""The console's site and what its pages have in common."""
+"""The site of Django's admin and what its pages have in common."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth import forms as auth_forms
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_scopes import scopes_disabled
 
@@ -41,13 +43,29 @@ SECTIONS: Final = (
 )
 
 
-class ConsoleSite(admin.AdminSite):
-    """Staff only. The operator sees every tenant, so its pages run without a scope."""
+class RecordsSite(admin.AdminSite):
+    """Superusers only: each record as it is stored. No tenant's scope holds in its pages."""
 
-    site_header = _("pbxai console")
-    site_title = _("pbxai console")
+    site_header = _("pbxai records")
+    site_title = _("pbxai records")
     index_title = _("Installation")
     enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return bool(
+            super().has_permission(request) and getattr(request.user, "is_superuser", False)
+        )
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Who is signed in and may not come in is refused; Django's own form is never shown."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied
+        return super().login(request, extra_context)
+
+    def each_context(self, request: Any) -> dict[str, Any]:
+        return {**super().each_context(request), "site_url": reverse("console:overview")}
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         inner = super().admin_view(view, cacheable)
@@ -82,9 +100,9 @@ class ConsoleSite(admin.AdminSite):
         return [section for section in sections if section["models"]]
 
 
-console = ConsoleSite(name="admin")
+admin_site = RecordsSite(name="admin")
 # Sign-in is that of the portal, which throttles.
-console.login = secure_admin_login(console.login)  # type: ignore[method-assign]
+admin_site.login = secure_admin_login(admin_site.login)  # type: ignore[method-assign]
 
 
 class Page(_Page):
@@ -108,7 +126,7 @@ class Page(_Page):
 
     def _audit(self, request: Any, obj: models.Model, verb: str, message: Any) -> None:
         audit.record(
-            f"console.{obj._meta.model_name}.{verb}",
+            f"admin.{obj._meta.model_name}.{verb}",
             obj,
             tenant=_tenant_of(obj, verb),
             user=request.user,

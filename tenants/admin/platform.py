@@ -8,13 +8,13 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from tenants.console.site import SETTINGS_FIELDSETS, SettingsPage, console
+from tenants.admin.site import SETTINGS_FIELDSETS, SettingsPage, admin_site
 from tenants.models import PlatformSettings, ProviderAccount
 from tenants.services.effective import platform_settings
 from tenants.tasks import prepare_prompts
 
 
-@admin.register(PlatformSettings, site=console)
+@admin.register(PlatformSettings, site=admin_site)
 class PlatformSettingsPage(SettingsPage):
     """The one row; a choice that is left empty has the product's own value."""
 

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from tenants.console.site import Page, ReadOnly, Rows, console
+from tenants.admin.site import Page, ReadOnly, Rows, admin_site
 from tenants.models import Call, CallProblem, ToolCall, Turn
 
 
@@ -37,7 +37,7 @@ class Turns(ReadOnly, Rows):
     ]
 
 
-@admin.register(Call, site=console)
+@admin.register(Call, site=admin_site)
 class CallPage(ReadOnly, Page):
     """What happened on a call. What was said belongs to the customer and is not shown here."""
 

@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants.console.site import Page, ReadOnly, console
+from tenants.admin.site import Page, ReadOnly, admin_site
 from tenants.models import SetAsideRecord, Worker
 from tenants.services import workers
 
 
-@admin.register(Worker, site=console)
+@admin.register(Worker, site=admin_site)
 class WorkerPage(Page):
     list_display = [
         "name",
@@ -89,7 +89,7 @@ class WorkerPage(Page):
         )
 
 
-@admin.register(SetAsideRecord, site=console)
+@admin.register(SetAsideRecord, site=admin_site)
 class SetAsidePage(ReadOnly, Page):
     """What a worker reported and what fits no row; may hold words of a caller."""
 

@@ -7,7 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tenants.console.site import SETTINGS_FIELDSETS, Page, Rows, SettingsPage, console
+from tenants.admin.site import SETTINGS_FIELDSETS, Page, Rows, SettingsPage, admin_site
 from tenants.models import Member, Tenant, TenantSettings
 from tenants.models.call import OPEN_STATES
 
@@ -18,7 +18,7 @@ class Members(Rows):
     autocomplete_fields = ["user"]
 
 
-@admin.register(Tenant, site=console)
+@admin.register(Tenant, site=admin_site)
 class TenantPage(Page):
     list_display = ["name", "slug", "is_active", "max_concurrent_calls", "open_calls", "created_at"]
     list_filter = ["is_active"]
@@ -47,7 +47,7 @@ class TenantPage(Page):
         return int(tenant.open_calls)
 
 
-@admin.register(TenantSettings, site=console)
+@admin.register(TenantSettings, site=admin_site)
 class TenantSettingsPage(SettingsPage):
     list_display = ["tenant", "provider_account", "model", "voice"]
     list_select_related = ["tenant", "provider_account"]

@@ -1,0 +1,1 @@
+"""The console's addresses by room, as tenants/console/routes has them."""
