@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from media_worker.calls import Calls
-from media_worker.contract import CheckAccount, Command, EndCause, HangUpCall
+from media_worker.contract import (
+    CheckAccount,
+    Command,
+    EndCause,
+    HangUpCall,
+    MuteAgent,
+    SayText,
+    TransferCall,
+)
 
 NO_SUCH_CALL: Final = "This worker has no such call."
 UNKNOWN: Final = "This worker does not know this command."
+NO_WORDS: Final = "There is nothing to say."
+NO_ADDRESS: Final = "The call can only be transferred to a sip:, sips: or tel: address."
+MOST_CHARACTERS: Final = 2000
+"""Of what a person has the agent say."""
+ADDRESS: Final = re.compile(r"(?i:sips?|tel):[^\s<>\"\x00-\x1f]{1,250}")
+"""A URI that may stand in a REFER; whether somebody is there, the telephone side finds out."""
 _BASIC: Final = (HangUpCall, CheckAccount)
 """Every build knows them; Hello does not name them."""
 
@@ -25,6 +40,9 @@ class Desk:
         self._doers: dict[type[Command], Callable[[Any], Awaitable[str]]] = {}
         self.take_on(HangUpCall, self._hang_up)
         self.take_on(CheckAccount, lambda command: check(command.check_id))
+        self.take_on(SayText, self._say)
+        self.take_on(MuteAgent, self._mute)
+        self.take_on(TransferCall, self._transfer)
 
     def take_on(self, kind: type[Command], do: Callable[[Any], Awaitable[str]]) -> None:
         """From now on commands of this kind are done."""
@@ -44,5 +62,26 @@ class Desk:
         conversation = self._calls.by_id.get(command.call_id)
         if conversation is None:
             return NO_SUCH_CALL
-        conversation.hang_up(EndCause.OPERATOR_HUNG_UP)
+        conversation.hang_up(EndCause.OPERATOR_HUNG_UP, command.command_id)
         return ""
+
+    async def _say(self, command: SayText) -> str:
+        conversation = self._calls.by_id.get(command.call_id)
+        if conversation is None:
+            return NO_SUCH_CALL
+        text = command.text.strip()[:MOST_CHARACTERS]
+        return await conversation.say(command.command_id, text) if text else NO_WORDS
+
+    async def _mute(self, command: MuteAgent) -> str:
+        conversation = self._calls.by_id.get(command.call_id)
+        if conversation is None:
+            return NO_SUCH_CALL
+        return await conversation.mute(command.command_id, command.muted)
+
+    async def _transfer(self, command: TransferCall) -> str:
+        conversation = self._calls.by_id.get(command.call_id)
+        if conversation is None:
+            return NO_SUCH_CALL
+        if not ADDRESS.fullmatch(command.uri):
+            return NO_ADDRESS
+        return await conversation.transfer(command.command_id, command.uri, command.name)

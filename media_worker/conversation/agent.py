@@ -56,6 +56,11 @@ class AgentSpeech:
     def is_audible(self) -> bool:
         return not self._playout.is_idle
 
+    def response_of(self, item_id: str) -> str:
+        """The response that an item belongs to; empty for one that is over, or not known."""
+        item = self._items.get(item_id)
+        return item.response_id if item else ""
+
     def is_starved(self, response_id: str) -> bool:
         """Nothing of this response is there to be played, and it is not at a good end either."""
         has_begun = response_id == self._spoken or any(

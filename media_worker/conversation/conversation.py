@@ -17,9 +17,11 @@ from media_worker.contract import (
     CallAnswered,
     CallEnded,
     CallMeasured,
+    CallNoted,
     CallPlan,
     EndCause,
     LocalVad,
+    NoteKind,
     ProblemKind,
     PromptKind,
 )
@@ -45,6 +47,7 @@ TRANSFER_GRACE_SECONDS: Final = 2.0
 HANG_UP_SECONDS: Final = 5.0
 QUALITY_SECONDS: Final = 1.0
 """To ask the telephone side what the line was like."""
+CALL_OVER: Final = "The call is over."
 LAST_WORDS_SECONDS: Final = 2.0
 """Who hangs up right after speaking is written down all the same: transcripts come late."""
 
@@ -94,7 +97,7 @@ class Conversation:
             emit=emit,
             report=lambda error: self._sessions.report(error, fatal=False),
             on_tool=lambda asked, position: self._tools.request(asked, position),
-            on_interrupted=lambda: self._tools.interrupted(),
+            on_interrupted=lambda *who: self._tools.interrupted(*who),
             prompts=prompts or {},
             listen=self._listen,
         )
@@ -128,9 +131,45 @@ class Conversation:
         """What we counted of the call so far; the line's part is not known. From any thread."""
         return quality.counted(self._leg, self._dialogue.caller.uplink)
 
-    def hang_up(self, cause: EndCause) -> None:
-        """End the call from outside."""
+    # --- what people ask for; each says why it was not done, or nothing ---------------------------
+
+    def hang_up(self, cause: EndCause, command_id: str = "") -> None:
+        """End the call from outside; on a person's command, or on our own."""
+        if command_id and not self._ended.done():
+            self._note(NoteKind.HANG_UP_ASKED, command_id=command_id)
         self.end(cause, "")
+
+    async def say(self, command_id: str, text: str) -> str:
+        """Have the agent say these words; returns when it begins to."""
+        if self._ended.done():
+            return CALL_OVER
+        return await self._dialogue.words.say(command_id, text)
+
+    async def mute(self, command_id: str, muted: bool) -> str:
+        """Have the agent be silent and answer nothing, or speak again."""
+        if self._ended.done():
+            return CALL_OVER
+        why_not = self._dialogue.mute(muted)
+        if not why_not:
+            self._note(NoteKind.MUTED if muted else NoteKind.UNMUTED, command_id=command_id)
+        return why_not
+
+    async def transfer(self, command_id: str, uri: str, name: str) -> str:
+        """Connect the caller to somebody; returns when that has worked or failed."""
+        if self._ended.done():
+            return CALL_OVER
+        if not self._answered.is_set():
+            return "The call has not been answered yet."
+        position = self._dialogue.transcript.place(command_id)
+        why_not = await self._tools.transfer(command_id, position, uri, name)
+        if not why_not:
+            self._note(NoteKind.TRANSFER_ASKED, name or uri, command_id)
+        return why_not
+
+    def _note(self, kind: NoteKind, text: str = "", command_id: str = "") -> None:
+        self._emit(
+            CallNoted(kind=kind, offset_ms=self._time.ms(), text=text, command_id=command_id)
+        )
 
     # --- the stage of the tools ------------------------------------------------------------------
 
@@ -189,8 +228,9 @@ class Conversation:
                     self._answered.set()
                 case LegHeld(held=held):
                     self._dialogue.caller.hold(held)
-                case LegDtmf():
-                    log.debug("conversation.dtmf_ignored")
+                    self._note(NoteKind.HELD if held else NoteKind.RESUMED)
+                case LegDtmf(digit=digit):
+                    self._note(NoteKind.DTMF, digit)
                 case LegEnded():
                     await self._on_leg_ended(event)
                     return
@@ -234,6 +274,7 @@ class Conversation:
             self._sessions.report(error, fatal=False)
             context = self._dialogue.transcript.as_text(CONTEXT_CHARACTERS)
             session = await self._sessions.open(guarded=self._dialogue.is_guarded, context=context)
+            self._note(NoteKind.SESSION_REPLACED, SENTENCES[error.kind])
 
     async def _give_up(self, error: SessionError) -> None:
         """The caller is told in our own voice, then the call ends; never dead air."""

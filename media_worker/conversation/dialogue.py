@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 
@@ -24,14 +25,17 @@ from media_worker.conversation.ticker import Ticker
 from media_worker.conversation.timings import CallTime, Timings
 from media_worker.conversation.transcript import Transcript
 from media_worker.conversation.turns import Move, TurnKeeper
+from media_worker.conversation.words import PersonsWords
 from media_worker.realtime.session import (
     AgentAudio,
+    AgentItem,
     CallerText,
     Ended,
     Problem,
     RealtimeSession,
     ResponseFinished,
     ResponseStarted,
+    SayRefused,
     SessionError,
     SessionEvent,
     SpeechStarted,
@@ -42,10 +46,15 @@ from media_worker.realtime.session import (
 
 log = structlog.get_logger(__name__)
 
+CONSENT_FIRST: Final = (
+    "The caller must first hear that the call is recorded. Try again in a moment."
+)
+MUTED: Final = '{"ok":false,"message":"A person has taken over; nothing was done."}'
+
 
 class Dialogue:
     """`report` puts a provider's problem on record, `on_tool` runs a tool at a position of the
-    transcript, `on_interrupted` hears of each barge-in."""
+    transcript, `on_interrupted` hears of each barge-in, and who it was but for the caller."""
 
     def __init__(
         self,
@@ -57,7 +66,7 @@ class Dialogue:
         emit: Callable[[AnyEvent], None],
         report: Callable[[SessionError], None],
         on_tool: Callable[[ToolRequested, int], None],
-        on_interrupted: Callable[[], None],
+        on_interrupted: Callable[..., None],
         prompts: Mapping[PromptKind, bytes],
         listen: Listen,
     ) -> None:
@@ -86,6 +95,8 @@ class Dialogue:
         self._opening = Opening(
             plan, prompts, self.agent, self.transcript, self._requests, self._duty
         )
+        self.words = PersonsWords(plan.language, self._requests, self.transcript, time, emit)
+        self._muted = False
         self._had_session = False
         self._quiet = Quiet(clock)
         self._failed: asyncio.Future[SessionError] | None = None
@@ -98,7 +109,8 @@ class Dialogue:
 
     @property
     def is_guarded(self) -> bool:
-        return self._keeper.guarded
+        """The provider neither answers nor interrupts by itself."""
+        return self._keeper.guarded or self._muted
 
     def begin(self) -> None:
         """Have ready what the caller hears first; before the call is answered."""
@@ -112,8 +124,10 @@ class Dialogue:
         self._requests.clear()
         self._tools_asked.clear()
         failed = self._failed = asyncio.get_running_loop().create_future()
-        if not self._keeper.guarded:  # it may have been lifted while the session was opened
+        if not self.is_guarded:  # it may have been lifted while the session was opened
             self._make([Move.LIFT_GUARD])
+        elif self._muted:
+            self._requests.put(lambda session: session.set_guard(True))
         self._begin()
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(self._read(session), name="session events")
@@ -124,9 +138,11 @@ class Dialogue:
             self.caller.uplink.close()
             for task in (reader, requests, uplink):
                 task.cancel()
-        self._duty.is_owed = self._duty.is_owed or self._active is not None
+        is_owed = self._duty.is_owed or (self._active is not None and self._is_wanted(self._active))
+        self._duty.is_owed = is_owed and not self._muted
         self._duty.withdraw()
         self._active = None
+        self.words.session_over()
         self._keeper.session_over()
         self._opening.session_over()
         self.agent.session_over()
@@ -166,14 +182,21 @@ class Dialogue:
     def _take(self, event: SessionEvent, session: RealtimeSession) -> None:
         now = self._clock.now()
         match event:
+            case AgentItem() if not self._is_wanted(event.response_id):
+                pass
+            case AgentAudio() if not self._is_wanted(self.agent.response_of(event.item_id)):
+                pass
             case AgentAudio():
                 if self.agent.audio(event, session.info.output_format, now):
                     self._duty.spoke()
             case SpeechStarted() | SpeechStopped() | TurnCommitted() | CallerText():
                 self.caller.take(event, now)
                 self._on_caller(event, now)
-            case ResponseStarted(response_id=response_id):
+            case ResponseStarted(response_id=response_id, asked_for=asked_for):
+                self.words.response_started(response_id, asked_for)
                 self._on_response(response_id, now)
+            case SayRefused(asked_for=asked_for, comes_again=comes_again):
+                self.words.refused(asked_for, comes_again=comes_again)
             case ResponseFinished():
                 self._on_finished(event, now)
             case ToolRequested():
@@ -184,6 +207,12 @@ class Dialogue:
                 pass
             case _:
                 self.agent.take(event)
+                if isinstance(event, AgentItem):
+                    self.words.item_began(event.item_id, event.response_id)
+
+    def _is_wanted(self, response_id: str) -> bool:
+        """A muted agent says only what a person asks for."""
+        return not self._muted or self.words.is_theirs(response_id)
 
     def _on_caller(self, event: CallerEvent, now: float) -> None:
         match event:
@@ -194,17 +223,20 @@ class Dialogue:
             case CallerText():
                 self._words_came.set()
             case TurnCommitted():
-                self._duty.is_owed = True
+                self._duty.is_owed = not self._muted
                 self._keeper.turn_committed(now)
-                if not self._keeper.guarded:
+                if not self.is_guarded:
                     self._duty.expect(now)
 
     def _on_response(self, response_id: str, now: float) -> None:
         self._active = response_id
         self._last_problem = None
         self._keeper.response_started()
-        self._duty.expect(now)
-        self._opening.response_started(response_id)
+        if not self._is_wanted(response_id):  # it began before the provider knew
+            self._requests.put(lambda session: session.interrupt(None))
+        elif not self.words.is_theirs(response_id):
+            self._duty.expect(now)
+            self._opening.response_started(response_id)
 
     def _on_finished(self, event: ResponseFinished, now: float) -> None:
         if self._active == event.response_id:
@@ -213,7 +245,7 @@ class Dialogue:
         self.agent.response_finished(event.response_id, completed=completed)
         if event.usage is not None:
             self._emit(event.usage)
-        if event.status == "cancelled":
+        if self.words.finished(event.response_id) or self._muted or event.status == "cancelled":
             return
         if event.status != "failed" and (event.had_audio or event.had_tool_calls):
             self._duty.answered()
@@ -228,6 +260,11 @@ class Dialogue:
             self._report(error)
 
     def _on_tool_requested(self, event: ToolRequested) -> None:
+        if self._muted:
+            self._requests.put(
+                lambda session: session.tool_result(event.tool_call_id, MUTED, respond=False)
+            )
+            return
         self._tools_asked.add(event.tool_call_id)
         error = self._duty.called_tool()
         if error is not None:
@@ -255,12 +292,12 @@ class Dialogue:
                 case Move.STOP_AGENT:
                     self._stop_agent()
                 case Move.LIFT_GUARD:
-                    self._requests.put(lambda session: session.set_guard(False))
+                    if not self._muted:
+                        self._requests.put(lambda session: session.set_guard(False))
                 case Move.ANSWER:
                     self._ask_for_answer()
                 case Move.COMMIT:
-                    self._duty.owe(self._clock.now())
-                    self._requests.put(lambda session: session.commit_turn())
+                    self._commit()
 
     def _stop_agent(self) -> None:
         """The caller interrupts. Silence first, everything else after it."""
@@ -269,12 +306,47 @@ class Dialogue:
         if not was_audible and self._active is None:
             return
         self._requests.put(lambda session: session.interrupt(heard))
+        self.words.interrupted()
         self._opening.cut()
         self._on_interrupted()
         self._duty.withdraw()
         self._end_greeting(now)
 
+    def mute(self, muted: bool) -> str:
+        """Have the agent be silent and answer nothing, or speak again; why not, or nothing."""
+        if muted and self._opening.owes_consent:
+            return CONSENT_FIRST
+        if muted and not self._muted:
+            self._muted = True
+            self._hush()
+        elif self._muted and not muted:
+            self._muted = False
+            if not self._keeper.guarded:
+                self._requests.put(lambda session: session.set_guard(False))
+        return ""
+
+    def _hush(self) -> None:
+        now = self._clock.now()
+        _, heard = self.agent.stop(now)
+        self._requests.put(lambda session: session.interrupt(heard))
+        self._requests.put(lambda session: session.set_guard(True))
+        self.words.interrupted()
+        self._opening.cut()
+        self._on_interrupted("A person muted the agent")
+        self._duty.withdraw()
+        self._duty.is_owed = False
+        self._end_greeting(now)
+
+    def _commit(self) -> None:
+        """The caller's turn is over, by our own VAD."""
+        answers = not self._muted
+        if answers:
+            self._duty.owe(self._clock.now())
+        self._requests.put(lambda session: session.commit_turn(respond=answers))
+
     def _ask_for_answer(self) -> None:
+        if self._muted:
+            return
         self._duty.owe(self._clock.now())
         self._requests.put(lambda session: session.respond())
 
@@ -287,8 +359,12 @@ class Dialogue:
         if tool_call_id not in self._tools_asked:
             self._ask_for_answer()
             return
-        self._duty.owe(self._clock.now())
-        self._requests.put(lambda session: session.tool_result(tool_call_id, output, respond=True))
+        speaks = not self._muted
+        if speaks:
+            self._duty.owe(self._clock.now())
+        self._requests.put(
+            lambda session: session.tool_result(tool_call_id, output, respond=speaks)
+        )
 
     async def quiet(self, seconds: float) -> bool:
         """Wait until the agent has said all it had to; False when that takes too long."""
@@ -316,10 +392,20 @@ class Dialogue:
         self.transcript.send_changes(self._time.ms())
         self._follow_duty(now)
         is_quiet = self._active is None and self._requests.is_idle and not self.agent.is_audible
-        self._quiet.tick(now, is_quiet=is_quiet)
+        self._follow_words(now, is_quiet=is_quiet)
+        self._quiet.tick(now, is_quiet=is_quiet and not self.words.are_waiting)
+
+    def _follow_words(self, now: float, *, is_quiet: bool) -> None:
+        if self.words.are_waiting:
+            is_free = is_quiet and self._requests.has_session and self._opening.is_over
+            speaks = self._keeper.caller_speaks
+            self.words.tick(now, is_free=is_free, caller_speaks=speaks)
 
     def _follow_duty(self, now: float) -> None:
-        if self._active is not None and self.agent.is_starved(self._active):
+        if self._muted:
+            return
+        active = self._active
+        if active and not self.words.is_theirs(active) and self.agent.is_starved(active):
             self._duty.expect(now)
         if self._keeper.caller_speaks and not self._keeper.guarded:
             self._duty.caller_speaks(now)
@@ -335,6 +421,7 @@ class Dialogue:
     def close(self) -> None:
         """The call is over: every entry of the transcript is final as it stands."""
         self.caller.close()
+        self.words.close()
         self.agent.close(self._clock.now())
         self.transcript.close(self._time.ms())
 

@@ -72,6 +72,11 @@ class Opening:
         return all(part.is_over for part in self._parts)
 
     @property
+    def owes_consent(self) -> bool:
+        """The caller has not heard yet that the call is recorded."""
+        return any(part.kind is PromptKind.CONSENT and not part.is_over for part in self._parts)
+
+    @property
     def is_owed(self) -> bool:
         """The provider has still to say a part; of the greeting the beginning is enough."""
         return self._to_say is not None

@@ -19,6 +19,11 @@ class Requests:
         self._under_way = False
 
     @property
+    def has_session(self) -> bool:
+        """Somebody carries out what is put."""
+        return self._has_session
+
+    @property
     def is_idle(self) -> bool:
         """Nothing is being asked, nor will be: what waits while there is no session is for none."""
         return not self._has_session or (self._queue.empty() and not self._under_way)

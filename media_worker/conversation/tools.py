@@ -22,6 +22,10 @@ TRANSFER_SECONDS: Final = 30.0
 """For the REFER and the other side's attempt."""
 LAST_WORDS_SECONDS: Final = 30.0
 """The longest sentence that a hang-up or a transfer waits for."""
+PERSONS_PATIENCE_SECONDS: Final = 5.0
+"""A transfer that a person asks for waits no longer for the agent to finish."""
+BUSY: Final = "Something else is being done right now."
+CALL_ENDED: Final = "The call ended before this was done."
 
 
 class Stage(Protocol):
@@ -96,13 +100,31 @@ class Tools:
         else:
             target = self._target(arguments)
             assert target is not None  # noqa: S101 - _complaint has looked
-            self._stage.spawn(self._transfer(self._running, target))
+            self._stage.spawn(self._transfer_by_agent(self._running, target))
 
-    def interrupted(self) -> None:
-        """The caller speaks while the agent says goodbye: there is more to talk about."""
+    async def transfer(self, command_id: str, position: int, uri: str, name: str) -> str:
+        """A person connects the caller. Returns when that has come to an end: why it failed, in
+        plain words, or nothing. The agent is not told."""
+        if self._running is not None:
+            return BUSY
+        target = TransferTarget(name=name or uri, uri=uri)
+        running = self._running = ToolUpdated(
+            tool_call_id=command_id,
+            position=position,
+            name=TRANSFER_CALL,
+            arguments={"target": target.name},
+            state=ToolState.RUNNING,
+            offset_ms=self._time.ms(),
+            command_id=command_id,
+        )
+        self._emit(running)
+        return await self._transfer(running, target, patience=PERSONS_PATIENCE_SECONDS)
+
+    def interrupted(self, who: str = "The caller went on speaking") -> None:
+        """Somebody cuts the agent off while it says goodbye: there is more to talk about."""
         if self._hanging_up and self._running is not None:
             self._hanging_up = False
-            self._fail("The caller went on speaking, so the call was not ended.")
+            self._fail(f"{who}, so the call was not ended.")
 
     async def transfer_settled(self) -> bool:
         """Wait for a transfer that is under way; whether one has succeeded."""
@@ -111,7 +133,7 @@ class Tools:
     def call_ended(self) -> None:
         """Whatever still runs has failed."""
         if self._running is not None:
-            self._finish(self._running, ToolState.FAILED, "The call ended before this was done.")
+            self._finish(self._running, ToolState.FAILED, CALL_ENDED)
             self._running = None
 
     # --- the two tools ---------------------------------------------------------------------------
@@ -124,10 +146,17 @@ class Tools:
         self._finish(running, ToolState.SUCCEEDED, "The agent ended the call.")
         self._stage.end(EndCause.AGENT_HUNG_UP, "")
 
-    async def _transfer(self, running: ToolUpdated, target: TransferTarget) -> None:
-        await self._stage.quiet(LAST_WORDS_SECONDS)
+    async def _transfer_by_agent(self, running: ToolUpdated, target: TransferTarget) -> None:
+        await self._transfer(running, target, patience=LAST_WORDS_SECONDS)
+
+    async def _transfer(
+        self, running: ToolUpdated, target: TransferTarget, *, patience: float
+    ) -> str:
+        """What went wrong, or nothing. Waits so many seconds for the agent's last words."""
+        await self._stage.quiet(patience)
         if self._running is not running:
-            return
+            return CALL_ENDED
+        failure = ""
         self._outcome = asyncio.get_running_loop().create_future()
         outcome = await self._try_transfer(target)
         if self._running is running:
@@ -138,10 +167,14 @@ class Tools:
                 # RFC 5589 section 6.1: the transferor ends its dialog once the NOTIFY says 200
                 self._stage.end(EndCause.TRANSFERRED, f"Connected to {target.name}.")
             else:
-                self._fail(_failure(target.name, outcome))
+                failure = _failure(target.name, outcome)
+                self._fail(failure)
+        elif not outcome.succeeded:
+            failure = CALL_ENDED
         self._outcome.set_result(outcome.succeeded)
         if not outcome.succeeded:
             self._outcome = None
+        return failure
 
     async def _try_transfer(self, target: TransferTarget) -> TransferOutcome:
         try:
@@ -156,7 +189,8 @@ class Tools:
         running, self._running = self._running, None
         assert running is not None  # noqa: S101 - callers have looked
         self._finish(running, ToolState.FAILED, message)
-        self._stage.reply(running.tool_call_id, _output(ok=False, message=message))
+        if not running.command_id:
+            self._stage.reply(running.tool_call_id, _output(ok=False, message=message))
 
     def _finish(self, running: ToolUpdated, state: ToolState, result: str) -> None:
         duration = max(0, self._time.ms() - running.offset_ms)
@@ -167,13 +201,13 @@ class Tools:
     def _complaint(self, name: str, arguments: dict[str, Any] | None, *, is_busy: bool) -> str:
         """Why this call cannot be made; empty when it can."""
         if name == HANG_UP and self._may_hang_up:
-            return "Something else is being done right now." if is_busy else ""
+            return BUSY if is_busy else ""
         if name != TRANSFER_CALL or not self._targets:
             return "There is no such tool."
         if self._target(arguments) is None:
             names = ", ".join(target.name for target in self._targets)
             return f"The target must be one of: {names}."
-        return "Something else is being done right now." if is_busy else ""
+        return BUSY if is_busy else ""
 
     def _target(self, arguments: dict[str, Any] | None) -> TransferTarget | None:
         wanted = str((arguments or {}).get("target", "")).strip().casefold()
@@ -204,6 +238,8 @@ def _failure(name: str, outcome: TransferOutcome) -> str:
             return f"{name} did not answer."
         case 404 | 410 | 484 | 604:
             return f"The number of {name} does not exist."
+        case 405:
+            return "This call cannot be transferred."
         case 403 | 603:
             return f"{name} did not take the call."
         case status:

@@ -33,8 +33,8 @@ LONGEST_WORD: Final = 40
 
 class _Entry:
     __slots__ = (
-        "cut_at", "duration_ms", "final", "heard", "item_id", "offset_ms", "position", "ratio",
-        "sent", "sent_at", "speaker", "text",
+        "command_id", "cut_at", "duration_ms", "final", "heard", "item_id", "offset_ms", "position",
+        "ratio", "sent", "sent_at", "speaker", "text",
     )  # fmt: skip
 
     def __init__(self, item_id: str, position: int) -> None:
@@ -42,6 +42,7 @@ class _Entry:
         self.position = position
         self.speaker: Speaker | None = None
         self.text = ""
+        self.command_id = ""  # of the person's command that it answers
         self.heard = 0  # characters of an agent's text that were heard
         self.cut_at: float | None = None  # share of the audio that was heard before the cut
         self.final = False
@@ -113,6 +114,13 @@ class Transcript:
         entry = self._entries.get(item_id) or self._add(item_id, previous_item_id)
         if entry is not None:
             entry.speaker = Speaker.AGENT
+            self._growing[item_id] = entry
+
+    def mark(self, item_id: str, command_id: str) -> None:
+        """An agent's item answers this command of a person; "": none."""
+        entry = self._entries.get(item_id)
+        if entry is not None and entry.command_id != command_id:
+            entry.command_id = command_id
             self._growing[item_id] = entry
 
     def agent_text(self, item_id: str, delta: str) -> None:
@@ -275,4 +283,5 @@ def _update(entry: _Entry) -> TranscriptUpdated | None:
         final=entry.final,
         offset_ms=entry.offset_ms,
         duration_ms=entry.duration_ms,
+        command_id=entry.command_id,
     )

@@ -218,8 +218,8 @@ class RealtimeClient:
         self._core.set_guard(guarded)
         self._flush()
 
-    async def say(self, greeting: Greeting) -> None:
-        self._core.say(greeting)
+    async def say(self, greeting: Greeting, asked_for: str = "") -> None:
+        self._core.say(greeting, asked_for)
         self._flush()
 
     async def said(self, text: str) -> None:
@@ -230,12 +230,12 @@ class RealtimeClient:
         self._core.respond()
         self._flush()
 
-    async def commit_turn(self) -> None:
+    async def commit_turn(self, *, respond: bool = True) -> None:
         """Nothing happens where there is not enough audio for a turn."""
         if self._uncommitted < LEAST_TURN_MS * bytes_per_ms(self.info.input_format):
             return
         self._uncommitted = 0
-        self._core.commit_turn()
+        self._core.commit_turn(respond=respond)
         self._flush()
 
     async def interrupt(self, heard: Heard | None) -> None:

@@ -28,6 +28,7 @@ from media_worker.realtime.session import (
     Heard,
     ResponseFinished,
     ResponseStarted,
+    SayRefused,
     SessionError,
     SessionEvent,
     SessionInfo,
@@ -104,8 +105,9 @@ class SessionCore:
             session = self._shape.turn_taking(guarded=guarded)
             self._send(self._shape.session_update(session, self._id(UPDATE_ID)))
 
-    def say(self, greeting: Greeting) -> None:
-        self._ask(Ask(self._id("say_"), self._shape.spoken(greeting)))
+    def say(self, greeting: Greeting, asked_for: str = "") -> None:
+        spoken = self._shape.spoken(greeting)
+        self._ask(Ask(self._id("say_"), spoken, asked_for=asked_for))
 
     def said(self, text: str) -> None:
         before, self._said = self._said, self._id("said_") if text else None
@@ -117,9 +119,10 @@ class SessionCore:
     def respond(self) -> None:
         self._ask(Ask(self._id("respond_")))
 
-    def commit_turn(self) -> None:
+    def commit_turn(self, *, respond: bool) -> None:
         self._send(self._shape.buffer_commit(self._id("commit_")))
-        self.respond()
+        if respond:
+            self.respond()
 
     def tool_result(self, tool_call_id: str, output: str, *, respond: bool) -> None:
         self._unseen_outputs.add(tool_call_id)
@@ -236,13 +239,15 @@ class SessionCore:
 
     def _on_response_created(self, response: wire.ResponseBody) -> list[SessionEvent]:
         response_id = response.id or ""
+        asked_for = self._responses.asked_for if self._responses.is_asked else ""
         if self._is_next_cut and self._responses.is_asked:
             self._items.cut_response(response_id)
+            asked_for = ""
         else:
             self._items.want_response(response_id)
         self._is_next_cut = False
         self._responses.created(response_id, covers_plain=not self._unseen_outputs)
-        return [ResponseStarted(response_id)]
+        return [ResponseStarted(response_id, asked_for)]
 
     def _on_output_item(self, event: wire.OutputItemAdded) -> list[SessionEvent]:
         item = event.item
@@ -363,16 +368,20 @@ class SessionCore:
     # --- complaints ----------------------------------------------------------
 
     def _on_error(self, error: wire.ErrorDetail) -> list[SessionEvent]:
-        is_ours = self._responses.refused(error.event_id, is_busy=complaints.is_busy(error))
+        asked_for, is_busy = self._responses.asked_for, complaints.is_busy(error)
+        is_ours = self._responses.refused(error.event_id, is_busy=is_busy)
+        refused: list[SessionEvent] = []
+        if is_ours and asked_for:
+            refused.append(SayRefused(asked_for, comes_again=is_busy))
         if complaints.is_harmless(error):
             self.complaints.harmless += 1
-            return []
+            return refused
         self.ended = self.complaints.failure(error)
         if self.ended is not None:
             return []
         if is_ours:
             self._is_next_cut = False
-        return self.complaints.of_error(error)
+        return [*refused, *self.complaints.of_error(error)]
 
     def _complain_of_text(self, response_id: str) -> list[SessionEvent]:
         output = self._output(response_id)

@@ -20,6 +20,8 @@ class Ask(msgspec.Struct, frozen=True):
     event_id: str
     response: dict[str, Any] | None = None
     is_patient: bool = False
+    asked_for: str = ""
+    """Who wants it, to be named when it begins."""
 
     @property
     def is_plain(self) -> bool:
@@ -45,6 +47,11 @@ class Responses:
     def is_asked(self) -> bool:
         """A response.create is on its way and its response has not begun."""
         return self._sent is not None and not self._is_sent_created
+
+    @property
+    def asked_for(self) -> str:
+        """Who wants what was sent last."""
+        return self._sent.asked_for if self._sent is not None else ""
 
     def ask(self, ask: Ask) -> None:
         """Plain answers that wait together are one answer."""

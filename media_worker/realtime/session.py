@@ -89,6 +89,16 @@ class CallerText(msgspec.Struct, frozen=True):
 
 class ResponseStarted(msgspec.Struct, frozen=True):
     response_id: str
+    asked_for: str = ""
+    """Of the `say` that it answers."""
+
+
+class SayRefused(msgspec.Struct, frozen=True):
+    """A `say` that did not begin: a response that began meanwhile is the provider's own."""
+
+    asked_for: str
+    comes_again: bool
+    """It still waits for its turn."""
 
 
 class AgentItem(msgspec.Struct, frozen=True):
@@ -164,6 +174,7 @@ SessionEvent = (
     | TurnCommitted
     | CallerText
     | ResponseStarted
+    | SayRefused
     | AgentItem
     | AgentAudio
     | AgentAudioDone
@@ -207,8 +218,8 @@ class RealtimeSession(Protocol):
         """What happens, until `Ended`. One reader."""
         ...
 
-    async def say(self, greeting: Greeting) -> None:
-        """Have the agent speak these words now, as its own."""
+    async def say(self, greeting: Greeting, asked_for: str = "") -> None:
+        """Have the agent speak these words now, as its own; ResponseStarted names `asked_for`."""
         ...
 
     async def said(self, text: str) -> None:
@@ -222,8 +233,8 @@ class RealtimeSession(Protocol):
         """Ask for an answer; waits its turn while another response is active."""
         ...
 
-    async def commit_turn(self) -> None:
-        """End the caller's turn by our own VAD and ask for an answer (VadMode.LOCAL)."""
+    async def commit_turn(self, *, respond: bool = True) -> None:
+        """End the caller's turn by our own VAD (VadMode.LOCAL), and ask for an answer."""
         ...
 
     async def interrupt(self, heard: Heard | None) -> None:

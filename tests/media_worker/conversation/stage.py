@@ -143,6 +143,8 @@ class ScriptedSession:
         self.on_open: Callable[[], Awaitable[object]] | None = None
         self.on_close: Callable[[], Awaitable[object]] | None = None
         self.asked: list[tuple[str, Any]] = []
+        self.asked_for = ""
+        """For whom the last words were asked."""
         self.sent = bytearray()
         self.sent_at_commit = 0
         self.chunks: list[int] = []
@@ -173,8 +175,9 @@ class ScriptedSession:
             if isinstance(event, Ended):
                 return
 
-    async def say(self, greeting: Greeting) -> None:
+    async def say(self, greeting: Greeting, asked_for: str = "") -> None:
         self.asked.append(("say", greeting.text))
+        self.asked_for = asked_for
 
     async def said(self, text: str) -> None:
         self.asked.append(("said", text))
@@ -182,8 +185,8 @@ class ScriptedSession:
     async def respond(self) -> None:
         self.asked.append(("respond", None))
 
-    async def commit_turn(self) -> None:
-        self.asked.append(("commit_turn", None))
+    async def commit_turn(self, *, respond: bool = True) -> None:
+        self.asked.append(("commit_turn", None if respond else "unanswered"))
         self.sent_at_commit = len(self.sent)
 
     async def interrupt(self, heard: Heard | None) -> None:
@@ -217,10 +220,13 @@ class ScriptedSession:
         finish: bool = True,
         usage: UsageReported | None = None,
         end_text: bool = True,
+        asked_for: str = "",
     ) -> None:
         """A whole response of `ms` of sound, faster than real time, as a provider sends it."""
         response_id = f"resp_{item_id}"
-        self.emit(ResponseStarted(response_id), AgentItem(item_id, previous, response_id))
+        self.emit(
+            ResponseStarted(response_id, asked_for), AgentItem(item_id, previous, response_id)
+        )
         self.emit(*(AgentText(item_id, word) for word in text.split(" ", 1)[:1]))
         rest = text[len(text.split(" ", 1)[0]) :]
         if rest:
