@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run call pjsua2 test check unit e2e bench format screenshots messages lock hooks clean
+.PHONY: help run call pjsua2 test check unit production e2e bench format screenshots messages lock hooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ check: $(VENV)/.test ## Lint, format, types, walls between the rooms, migrations
 
 unit: $(VENV)/.test ## The tests of the single rooms
 	$(BIN)/pytest tests --ignore=tests/e2e -n 2 --dist loadfile -q
+
+production: $(VENV)/.test ## The web side's tests on a PostgreSQL and a Redis of their own
+	@scripts/system-packages
+	@scripts/test-production
 
 e2e: $(VENV)/.test ## The tests with real calls and a real browser (on the running machine's own loopback)
 	@scripts/system-packages

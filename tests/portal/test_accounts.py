@@ -107,7 +107,8 @@ async def test_check_this_key_asks_a_worker_and_shows_what_came_back(
 ) -> None:
     await Worker.objects.filter(pk=worker.pk).aupdate(connected=True)
     layer: Any = get_channel_layer()
-    await layer.group_add(worker_group(worker), "specific.test!worker")
+    channel = await layer.new_channel()
+    await layer.group_add(worker_group(worker), channel)
     browser = await sync_to_async(browse)(bob)
     url = address("account_check", account_id=account.public_id)
 
@@ -116,7 +117,7 @@ async def test_check_this_key_asks_a_worker_and_shows_what_came_back(
     assert 'data-check="pending"' in part
     assert f'hx-get="{url}"' in part
 
-    command = await layer.receive("specific.test!worker")
+    command = await layer.receive(channel)
     check = contract.decode_down(command["frame"])
     assert isinstance(check, contract.CheckAccount)
     assert KEY not in command["frame"]

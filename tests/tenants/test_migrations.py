@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]
 MIGRATE = """
@@ -69,17 +72,24 @@ print(json.dumps(said))
 
 
 @pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PBXAI_") and name not in {"DATABASE_URL", "REDIS_URL"}
-    }
+def database() -> dict[str, str]:
+    """Variables of an empty database: in the cluster of these tests, if they run on PostgreSQL."""
+    url = os.environ.get("DATABASE_URL")
+    if url is None:
+        return {name: value for name, value in os.environ.items() if not name.startswith("PBXAI_")}
+    name = f"migrated_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as cluster:
+        cluster.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return {**os.environ, "DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
+
+
+@pytest.fixture(scope="module")
+def migrated(database: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", MIGRATE],
         cwd=ROOT,
         env={
-            **kept,
+            **database,
             "PBXAI_DATA": str(tmp_path_factory.mktemp("data")),
             "DJANGO_SETTINGS_MODULE": "pbxai.settings",
         },
