@@ -8,11 +8,17 @@
 {% endcomponent %}
 {% when call.started_at %}                 relative within a day, absolute on hover
 {{ call.duration_ms|clock }}               m:ss
+{{ person.get_full_name|initials }}        MH
+{{ call.cost|money:call.currency }}        1.20 USD; below a cent 0.0042 USD; None: not known
+{{ sums.costs|sums_of_money }}             the same of several currencies
+{{ sums.calls|count }}                     12,345
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +34,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from tenants.frame import initials
+
 register = template.Library()
+register.filter("initials", initials)
 
 DASH = "–"  # noqa: RUF001 - typography: nothing to show
 ICONS = Path(settings.BASE_DIR) / "templates" / "icons"
@@ -155,6 +164,37 @@ def milliseconds(value: int | None) -> str:
     if value < 1000:
         return f"{value} ms"
     return f"{formats.number_format(value / 1000, 1)} s"
+
+
+CENT = Decimal("0.01")
+SMALLEST = Decimal("0.0001")
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str) -> str:
+    """An amount with its currency; four decimals below a cent; None is "not known", not nothing."""
+    if amount is None:
+        return _("not known")
+    if 0 < amount < SMALLEST:
+        return f"< {formats.number_format(SMALLEST, 4)}\N{NO-BREAK SPACE}{currency}"
+    places = 4 if 0 < amount < CENT else 2
+    rounded = round(amount, places)
+    return (
+        f"{formats.number_format(rounded, places, force_grouping=True)}\N{NO-BREAK SPACE}{currency}"
+    )
+
+
+@register.filter
+def sums_of_money(costs: Mapping[str, Decimal]) -> str:
+    """Amounts by currency, the largest first; a dash when there are none."""
+    ordered = sorted(costs.items(), key=lambda item: -item[1])
+    return " + ".join(money(amount, currency) for currency, amount in ordered) or DASH
+
+
+@register.filter
+def count(number: int) -> str:
+    """A number of things, thousands apart."""
+    return formats.number_format(number, 0, force_grouping=True)
 
 
 @register.filter
