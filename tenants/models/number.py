@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -8,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.managers import TenantManager, UnscopedManager
 from tenants.models.agent import Agent
-from tenants.models.opening_hours import validate_opening_hours
+from tenants.models.opening_hours import is_open, validate_opening_hours
 from tenants.models.tenant import Tenant
 from tenants.models.validators import (
     normalise_number,
@@ -67,6 +69,11 @@ class Number(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} · {self.label}" if self.label else self.number
+
+    def is_open_at(self, moment: datetime) -> bool:
+        """Whether its opening hours let a call in."""
+        zone = ZoneInfo(self.time_zone or self.tenant.time_zone)
+        return is_open(self.opening_hours, moment.astimezone(zone))
 
     def clean_fields(self, exclude: object = None) -> None:
         self.number = normalise_number(self.number or "")

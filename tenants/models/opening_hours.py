@@ -7,7 +7,7 @@ exclusive, "24:00" is the end of the day. `closed` lists dates on which the numb
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -20,6 +20,17 @@ TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 SPANS_LIMIT: Final = 10
 """A day."""
 CLOSED_LIMIT: Final = 400
+
+
+def is_open(hours: dict[str, Any] | None, moment: datetime) -> bool:
+    """Whether it is open at a moment, which is in the number's time zone. None: always."""
+    if hours is None:
+        return True
+    if moment.date().isoformat() in hours.get(CLOSED, []):
+        return False
+    now = f"{moment:%H:%M}"
+    # "HH:MM" sorts as time does, and "24:00" behind all of it.
+    return any(begin <= now < end for begin, end in hours.get(WEEKDAYS[moment.weekday()], []))
 
 
 def validate_opening_hours(value: Any) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 from urllib.parse import unquote
 
 import structlog
@@ -35,6 +36,8 @@ from tenants.services.effective import (
 from tenants.services.text import plain
 
 log = structlog.get_logger(__name__)
+
+MINUTE: Final = timedelta(minutes=1)
 
 
 class CallKeyTaken(Exception):  # noqa: N818 - says what is the matter
@@ -189,6 +192,8 @@ def _route(called: str) -> Route:
         return Route(RefusalReason.TENANT_DISABLED, number)
     if not number.is_active:
         return Route(RefusalReason.NUMBER_DISABLED, number)
+    if not number.is_open_at(timezone.now()):
+        return Route(RefusalReason.CLOSED, number)
     revision = number.agent.published
     if revision is None:
         return Route(RefusalReason.NO_PUBLISHED_REVISION, number)
@@ -205,15 +210,19 @@ def _route(called: str) -> Route:
 
 
 def limit_reached(tenant: Tenant | None) -> RefusalReason | None:
-    """Count the tenant's open calls while nobody else can add one; a chat is no call."""
+    """Count the tenant's calls while nobody else can add one; a chat is no call."""
     if tenant is None:
         return None
     # The lock makes counting and inserting one step on PostgreSQL; on SQLite BEGIN IMMEDIATE does.
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    running = (
-        Call.all_tenants.filter(OPEN, tenant=locked).exclude(kind=contract.CallKind.CHAT).count()
-    )
-    return RefusalReason.TENANT_LIMIT if running >= locked.max_concurrent_calls else None
+    calls = Call.all_tenants.filter(tenant=locked).exclude(kind=contract.CallKind.CHAT)
+    if calls.filter(OPEN).count() >= locked.max_concurrent_calls:
+        return RefusalReason.TENANT_LIMIT
+    if locked.max_calls_a_minute is None:
+        return None
+    # What was refused does not count: else a storm of calls would keep everybody out.
+    lately = calls.filter(started_at__gt=timezone.now() - MINUTE).exclude(state=CallState.REFUSED)
+    return RefusalReason.TENANT_RATE if lately.count() >= locked.max_calls_a_minute else None
 
 
 def _admitted(

@@ -91,14 +91,13 @@ def cost_of(usage: CallUsage, price: Price) -> Decimal | None:
     """
     tokens = [(count, rate) for count, rate in _tokens(usage, price) if count]
     timed = usage.seconds > 0
+    total = Decimal()
     if timed and price.a_minute is not None:
-        minutes = Decimal(str(usage.seconds)) / 60
-        total = minutes * price.a_minute
+        total += Decimal(str(usage.seconds)) / 60 * price.a_minute
     elif (timed and not tokens) or any(rate is None for _count, rate in tokens):
         return None
-    else:
-        total = Decimal()
-    total += sum((count * rate for count, rate in tokens if rate is not None), Decimal()) / MILLION
+    for count, rate in tokens:
+        total += count * rate / MILLION if rate is not None else 0
     return total.quantize(EXACT, ROUND_HALF_UP)
 
 
