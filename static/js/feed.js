@@ -21,18 +21,41 @@ export function startFeed() {
   if (sign?.dataset.feed) open(sign, 0);
 }
 
+// Another feed instead of the page's first one: of a call that was begun from the page.
+export function follow(address) {
+  const sign = document.getElementById("feed-state");
+  const old = current;
+  sign.dataset.feed = address;
+  open(sign, 0);
+  old?.close();
+}
+
+// One more feed beside the page's own, for a while; gives what ends it.
+export function watch(path) {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(`${scheme}//${location.host}${path}`);
+  socket.addEventListener("message", (event) => apply(JSON.parse(event.data)));
+  return () => socket.close();
+}
+
+let current = null;
+
 function open(sign, tries) {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(`${scheme}//${location.host}${sign.dataset.feed}`);
   let opened = false;
+  current = socket;
   socket.addEventListener("open", () => {
     opened = true;
     sign.hidden = true;
     document.documentElement.dataset.feed = "open";
   });
-  socket.addEventListener("message", (event) => apply(JSON.parse(event.data)));
+  socket.addEventListener("message", (event) => {
+    if (socket === current) apply(JSON.parse(event.data));
+  });
   // 4401 signed out, 4403 may not, 4404 not there: asking again would not help.
   socket.addEventListener("close", (event) => {
+    if (socket !== current) return;
     document.documentElement.dataset.feed = "closed";
     if (GONE.includes(event.code)) {
       if (opened) location.reload();

@@ -17,7 +17,7 @@ from pbxai.doors import socket_actor
 from tenants.actor import become
 from tenants.models import Worker
 from tenants.models.choices import Via
-from tenants.services import accounts, intake, live, trial, workers
+from tenants.services import accounts, commands, intake, live, trial, workers
 from tenants.services.text import plain
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 CLOSE_TOKEN_REFUSED: Final = 4401
 CLOSE_REPLACED: Final = 4409
 CLOSE_TRY_AGAIN: Final = 4503
+HEARD_BYTES: Final = 800
+"""100 ms of PCMU."""
 
 
 class _Events(msgspec.Struct, frozen=True, tag_field="frame", tag="events", kw_only=True):
@@ -40,6 +42,8 @@ _decode: Final = msgspec.json.Decoder(
     | contract.Heartbeat
     | contract.CommandDone
     | contract.BrowserCallAnswer
+    | contract.ListenAudio
+    | contract.ListenEnded
 ).decode
 
 
@@ -129,6 +133,10 @@ class WorkerLink(AsyncWebsocketConsumer):
             if not await _in_database(workers.heartbeat, worker, frame):
                 log.warning("worker_switched_off", worker=worker.name)
                 await self._close(CLOSE_TOKEN_REFUSED)
+        elif isinstance(frame, contract.ListenAudio):
+            await self._hear(frame)
+        elif isinstance(frame, contract.ListenEnded):
+            await live.apublish(await _in_database(_listen_ended, worker, frame))
         elif isinstance(frame, contract.BrowserCallAnswer):
             await live.apublish(await _in_database(trial.answered, worker, frame))
         else:
@@ -142,8 +150,22 @@ class WorkerLink(AsyncWebsocketConsumer):
         )
         await self.channel_layer.group_add(group, self.channel_name)
         self.greeted = True
-        await self._send(contract.Welcome(worker=worker.name, acknowledged=acknowledged))
+        await self._send(
+            contract.Welcome(
+                worker=worker.name, acknowledged=acknowledged, draining=worker.drain_wanted
+            )
+        )
+        await live.apublish([live.worker_changed(worker)])
         log.info("link_open", worker=worker.name, host=frame.host, capacity=frame.capacity)
+
+    async def _hear(self, frame: contract.ListenAudio) -> None:
+        """Sound goes straight on, to who listens; it is in no database."""
+        if len(frame.caller) > HEARD_BYTES or len(frame.agent) > HEARD_BYTES:
+            raise _FrameError("This is more than 100 ms of sound.")
+        try:
+            await live.apublish([live.heard(frame)])
+        except ValueError:
+            raise _FrameError("The id is not a UUID.") from None
 
     async def _reject(self, worker: Worker, detail: str) -> None:
         log.warning("frame_rejected", worker=worker.name, why=detail)
@@ -176,6 +198,7 @@ async def _in_database(function: Any, *arguments: Any, **named: Any) -> Any:
 
 
 def _greet(worker: Worker, frame: contract.Hello, link: str) -> int:
+    worker.refresh_from_db(fields=["drain_wanted"])
     acknowledged = intake.acknowledged(worker=worker, stream=frame.stream)
     workers.link_opened(worker, frame, link)
     return acknowledged
@@ -191,10 +214,17 @@ def _store(worker: Worker, frame: _Events, may_miss: bool) -> intake.Stored:
 
 def _command_done(worker: Worker, frame: contract.CommandDone) -> list[live.Notice]:
     log.info("command_done", worker=worker.name, command=frame.command_id, ok=frame.ok)
-    if frame.ok:
-        return []
+    notices = commands.finished(
+        worker=worker, command_id=frame.command_id, ok=frame.ok, detail=frame.detail
+    )
+    if frame.ok or notices:
+        return notices
     accounts.fail_check(frame.command_id, plain(frame.detail))
     return trial.failed(worker, frame.command_id, frame.detail)
+
+
+def _listen_ended(worker: Worker, frame: contract.ListenEnded) -> list[live.Notice]:
+    return commands.listening_over(worker=worker, listen_id=frame.listen_id)
 
 
 def _count_rejected(worker: Worker) -> None:

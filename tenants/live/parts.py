@@ -19,6 +19,7 @@ from tenants.portal.words import RUNNING_STATES
 
 LIVE_LIST: Final = "live-calls"
 TRANSCRIPT: Final = "transcript"
+LOG_PARTS: Final = {"call-log": "call_log", "call-muted": "call_muted"}
 CALL_PARTS: Final = {
     "call-line": "call_line",
     "call-outcome": "call_outcome",
@@ -119,6 +120,7 @@ def call_parts(call: Call, tenant: Tenant) -> list[Part]:
     drawn = [Part(id=id_, html=_draw(name, {"call": view})) for id_, name in CALL_PARTS.items()]
     return [
         *drawn,
+        *[Part(id=id_, html=_draw(name, {"log": view.log})) for id_, name in LOG_PARTS.items()],
         Part(id="turns", html=_draw("turns", {"turns": view.turns})),
         Part(id="call-recording", html=_draw("recording", {"recording": view.recording})),
     ]
@@ -126,4 +128,4 @@ def call_parts(call: Call, tenant: Tenant) -> list[Part]:
 
 def gone_with_end(call: Call) -> list[str]:
     """What the page of a call that is over no longer offers."""
-    return [] if call.state in RUNNING_STATES else ["hang-up"]
+    return [] if call.state in RUNNING_STATES else ["hang-up", "call-actions"]

@@ -6,28 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from tenants.models import Call, CallProblem, Turn
 from tenants.models.choices import AudioFormat, CallState
 from tenants.portal import setting_words, words
 from tenants.portal.access import TenantRequest, tenant_page
+from tenants.portal.actions import actions
+from tenants.portal.call_cost import call_cost, waits_chart
+from tenants.portal.call_log import CallLog, call_log
 from tenants.portal.calls import called_text, caller_text, shown_duration_ms
-from tenants.portal.frame import feed_address, page_url, render_page
+from tenants.portal.frame import feed_address, render_page
+from tenants.portal.marks import marks
 from tenants.portal.recording import RecordingView, recording_view
 from tenants.portal.sound import Sound, sound
 from tenants.portal.timeline import TurnBar, timeline, turn_bars
 from tenants.portal.words import RUNNING_STATES, Badge
-from tenants.services.calls import CallIsOver, hang_up
 from tenants.templatetags.ui import DASH, milliseconds, when
 
 Fact = tuple[str, Any, str]
@@ -71,6 +72,7 @@ class CallView:
     turns: list[TurnBar]
     sound: Sound
     recording: RecordingView
+    log: CallLog
 
 
 def find_call(call_id: UUID) -> Call:
@@ -98,6 +100,7 @@ def call_view(call: Call, slug: str) -> CallView:
         turns=turn_bars(Turn.objects.filter(call=call)),
         sound=sound(call),
         recording=recording_view(call, slug),
+        log=call_log(call),
     )
 
 
@@ -220,21 +223,10 @@ def call(request: TenantRequest, call_id: UUID) -> HttpResponse:
         "call": call_view(found, request.tenant.slug),
         "timeline": timeline(found),
         "used": used_settings(found),
+        "actions": actions(request, found),
+        "marks": marks(request, found),
+        "cost": call_cost(found),
+        "waits": None if found.is_open else waits_chart(list(Turn.objects.filter(call=found))),
     }
     feed = feed_address(request, call=found)
     return render_page(request, "portal/call.html", context, here="calls", feed=feed)
-
-
-@require_POST
-@tenant_page("edit")
-def call_hang_up(request: TenantRequest, call_id: UUID) -> HttpResponse:
-    """Ask the media worker to end the call; the page shows it when it has happened."""
-    found = find_call(call_id)
-    try:
-        hang_up(call=found, user=request.user)
-    except CallIsOver:
-        text = _("The call is over already, or its media worker is not connected.")
-        messages.warning(request, text)
-    else:
-        messages.success(request, _("The call is being ended."))
-    return redirect(page_url("call", request, call_id=found.public_id))

@@ -1,20 +1,17 @@
-"""What is done to a call from the web side: hang up, and close what a lost worker left open."""
+"""What the web side does to a call by itself: it closes what a lost worker left open."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from django.db import transaction
 from django.utils import timezone
 
-from media_worker import contract
-from tenants.models import Call, ToolCall, User
+from tenants.models import Call, ToolCall
 from tenants.models.choices import CallState, EndCause, ToolState
-from tenants.services import audit, live
+from tenants.services import call_log, live
 
 log = structlog.get_logger(__name__)
 
@@ -24,19 +21,6 @@ NEVER_ANSWERED_DETAIL: Final = "The media worker asked for the call and never an
 
 class CallIsOver(Exception):  # noqa: N818 - says what is the matter
     """The call has ended already, or its worker cannot be reached."""
-
-
-def hang_up(*, call: Call, user: User | None) -> None:
-    """Ask the call's worker to end it; the record changes when the worker has done so.
-
-    Raises CallIsOver.
-    """
-    if not call.is_open or call.worker is None or not call.worker.connected:
-        raise CallIsOver
-    frame = contract.HangUpCall(command_id=str(uuid.uuid4()), call_id=str(call.public_id))
-    with transaction.atomic():
-        audit.record("call.hang_up", call, tenant=call.tenant, user=user, call=str(call.public_id))
-        live.publish_on_commit([live.command(call.worker, frame)])
 
 
 def interrupt(
@@ -60,6 +44,7 @@ def interrupt(
         ToolCall.all_tenants.filter(call=call, state=ToolState.RUNNING).update(
             state=ToolState.FAILED, result=detail
         )
+        call_log.close(call)
         log.warning("call_interrupted", call=str(call.public_id), why=detail)
         notices += live.call_changed(call)
     return notices

@@ -143,6 +143,7 @@ def _call_ended(call: Call, event: contract.CallEnded, at: datetime) -> list[liv
     call.end_cause, call.end_detail = event.cause.value, plain(event.detail)
     call.duration_ms, call.sip_status = event.duration_ms, event.sip_status
     calls.save(call, "state", "ended_at", "end_cause", "end_detail", "duration_ms", "sip_status")
+    call_log.close(call)
     return live.call_changed(call)
 
 

@@ -1,7 +1,8 @@
 """What goes to open pages and to workers through the channel layer.
 
 Groups: `tenant.<hex>` hears of the tenant's calls, `call.<hex>` of one call, `worker.<hex>` takes
-commands, `talk.<hex>` gets the answer to a call from a browser. Messages are small and name rows,
+commands, `talk.<hex>` gets the answer to a call from a browser, `listen.<hex>` the sound that one
+person listens to, `console` hears of the workers. Messages are small and name rows,
 which whoever hears one loads under its own rights; only what was said comes along, for words are to
 be on the page at once.
 """
@@ -59,6 +60,28 @@ class BrowserAnswered(TypedDict):
     refused: str
 
 
+class Heard(TypedDict):
+    """100 ms of a call, for one who listens; see contract.ListenAudio."""
+
+    type: Literal["listen.heard"]
+    seq: int
+    at_ms: int
+    caller: bytes
+    agent: bytes
+
+
+class ListeningOver(TypedDict):
+    """No more sound comes; `why` says so where it never began."""
+
+    type: Literal["listen.over"]
+    why: str
+
+
+class WorkerChanged(TypedDict):
+    type: Literal["worker.changed"]
+    worker: str
+
+
 class LinkReplaced(TypedDict):
     """A worker has a newer link; every other one of it closes."""
 
@@ -66,7 +89,18 @@ class LinkReplaced(TypedDict):
     link: str
 
 
-Message = CallChanged | EntryChanged | ToolChanged | WorkerCommand | LinkReplaced | BrowserAnswered
+Message = (
+    CallChanged
+    | EntryChanged
+    | ToolChanged
+    | WorkerCommand
+    | LinkReplaced
+    | BrowserAnswered
+    | Heard
+    | ListeningOver
+    | WorkerChanged
+)
+CONSOLE: Final = "console"
 Notice = tuple[str, Message]
 """A group and what to tell it."""
 
@@ -82,6 +116,11 @@ def call_group(public_id: uuid.UUID) -> str:
 def talk_group(public_id: uuid.UUID) -> str:
     """Of the one socket through which a person speaks with an agent."""
     return f"talk.{public_id.hex}"
+
+
+def listen_group(listen_id: uuid.UUID) -> str:
+    """Of the one socket through which a person listens to a call."""
+    return f"listen.{listen_id.hex}"
 
 
 def worker_group(worker: Worker) -> str:
@@ -119,6 +158,26 @@ def tool_changed(call: Call, tool_call_id: str) -> Notice:
 def browser_answered(call: Call, *, sdp: str, refused: str) -> Notice:
     message = BrowserAnswered(type="browser.answered", sdp=sdp, refused=refused)
     return talk_group(call.public_id), message
+
+
+def heard(frame: contract.ListenAudio) -> Notice:
+    """Raises ValueError when the frame's id is none."""
+    message = Heard(
+        type="listen.heard",
+        seq=frame.seq,
+        at_ms=frame.at_ms,
+        caller=frame.caller,
+        agent=frame.agent,
+    )
+    return listen_group(uuid.UUID(frame.listen_id)), message
+
+
+def listening_over(listen_id: uuid.UUID, why: str) -> Notice:
+    return listen_group(listen_id), ListeningOver(type="listen.over", why=why)
+
+
+def worker_changed(worker: Worker) -> Notice:
+    return CONSOLE, WorkerChanged(type="worker.changed", worker=str(worker.public_id))
 
 
 def command(worker: Worker, frame: contract.DownFrame) -> Notice:

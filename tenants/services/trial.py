@@ -22,7 +22,7 @@ from pbxai.crypto import SecretError
 from tenants.models import Agent, AgentRevision, Call, ProviderAccount, User, Worker
 from tenants.models.call import OPEN, OPEN_STATES
 from tenants.models.choices import CallKind, CallState, EndCause
-from tenants.services import admission, audit, calls, live
+from tenants.services import admission, audit, calls, commands, live
 from tenants.services.effective import EffectiveSettings, effective_settings
 from tenants.services.text import plain
 
@@ -101,11 +101,11 @@ def say_in_chat(*, call: Call, text: str) -> str:
     return item_id
 
 
-def leave(*, call: Call, user: User, was_offered: bool) -> None:
+def leave(*, call: Call, user: User | None, was_offered: bool) -> None:
     """The person has gone: the worker ends the call, or we do when no worker has heard of it."""
     if was_offered:
         with suppress(calls.CallIsOver):
-            calls.hang_up(call=call, user=user)
+            commands.hang_up(call=call, user=user)
         return
     with transaction.atomic():
         _close(call.public_id, EndCause.CALLER_HUNG_UP)

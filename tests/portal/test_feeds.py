@@ -180,13 +180,15 @@ async def test_tools_turns_and_the_end_arrive(victor: User, running: Call, socke
         "call-problems",
         "call-facts",
         "call-sound",
+        "call-log",
+        "call-muted",
         "call-recording",
         "turns",
         "running-count",
     }
     assert 'data-state="ended"' in part(ended, 'id="call-state"')["html"]
     assert "The agent said goodbye and hung up." in part(ended, 'id="call-outcome"')["html"]
-    assert ended["removed"] == ["hang-up"]
+    assert ended["removed"] == ["hang-up", "call-actions"]
 
 
 async def test_what_happens_at_once_is_sent_together(

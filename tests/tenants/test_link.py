@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
@@ -17,7 +18,7 @@ from django.db import OperationalError, connections
 from media_worker import contract
 from pbxai.asgi import application
 from tenants.models import Call, Number, ProviderAccount, TranscriptEntry, Worker
-from tenants.services import accounts, calls, intake, workers
+from tenants.services import accounts, calls, commands, intake, workers
 from tests.tenants.calls import Outbox, admitted, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -184,7 +185,9 @@ async def test_events_are_stored_acknowledged_and_published(
         assert entry.text == "Hello"
         changed = {"type": "call.changed", "call": str(call.public_id)}
         assert await layer.receive(page) == changed
-        assert await layer.receive(page) == {"type": "call.entry", "item_id": "item_1"}
+        told = await layer.receive(page)
+        assert (told["type"], told["item_id"]) == ("call.entry", "item_1")
+        assert told["said"]["text"] == "Hello"
         assert await layer.receive(overview) == changed
 
 
@@ -347,7 +350,7 @@ async def test_a_call_is_hung_up_by_its_own_worker(token: str, worker: Worker, n
     _other, other_token = await in_database(workers.create_worker, name="other")
     async with linked(token) as link, linked(other_token) as other:
         call = await in_database(Call.all_tenants.select_related("worker", "tenant").get)
-        await in_database(calls.hang_up, call=call, user=None)
+        await in_database(commands.hang_up, call=call, user=None)
         command = await link.get()
         assert isinstance(command, contract.HangUpCall)
         assert command.call_id == str(call.public_id)
@@ -357,4 +360,36 @@ async def test_a_call_is_hung_up_by_its_own_worker(token: str, worker: Worker, n
 async def test_a_call_that_is_over_cannot_be_hung_up(worker: Worker, number: Number):
     call = await in_database(admitted, worker)
     with pytest.raises(calls.CallIsOver):
-        await in_database(calls.hang_up, call=call, user=None)
+        await in_database(commands.hang_up, call=call, user=None)
+
+
+async def test_a_worker_that_is_to_be_drained_hears_so_at_each_link(token: str, worker: Worker):
+    await in_database(commands.drain, worker=worker, user=None, draining=True)
+    link = Link(token)
+    assert await link.open()
+    welcome = await link.ask(hello())
+    assert isinstance(welcome, contract.Welcome)
+    assert welcome.draining
+    await link.socket.disconnect(timeout=WAIT)
+
+
+async def test_sound_goes_on_to_who_listens_and_nowhere_else(token: str):
+    listen_id = uuid.uuid4()
+    layer = get_channel_layer()
+    ear = await layer.new_channel()
+    await layer.group_add(f"listen.{listen_id.hex}", ear)
+    piece = contract.ListenAudio(
+        listen_id=str(listen_id), seq=7, at_ms=700, caller=b"\x00" * 800, agent=b"\xff" * 800
+    )
+    async with linked(token) as link:
+        await link.send(piece)
+        assert await layer.receive(ear) == {
+            "type": "listen.heard",
+            "seq": 7,
+            "at_ms": 700,
+            "caller": b"\x00" * 800,
+            "agent": b"\xff" * 800,
+        }
+        for bad in ({"listen_id": "nobody"}, {"agent": b"\xff" * 801}):
+            answer = await link.ask(msgspec.structs.replace(piece, **bad))
+            assert isinstance(answer, contract.Rejected)
