@@ -24,6 +24,7 @@ RAIL: Final = (
     RailEntry("calls", "phone", gettext_lazy("Calls")),
     RailEntry("agents", "robot", gettext_lazy("Agents")),
     RailEntry("numbers", "hash", gettext_lazy("Numbers")),
+    RailEntry("usage", "chart-bar", gettext_lazy("Usage")),
     RailEntry("settings", "settings", gettext_lazy("Settings")),
 )
 """A page of the plan gets its line here; on phones they stand side by side at the bottom."""

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -19,10 +20,11 @@ from tenants.portal import setting_words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.forms import take_errors
 from tenants.portal.frame import page_url, render_page
+from tenants.portal.opening_fields import OpeningHoursForm
 from tenants.services.numbers import delete_number, save_number
 
 
-class NumberForm(forms.ModelForm):  # type: ignore[type-arg]
+class NumberForm(OpeningHoursForm, forms.ModelForm):  # type: ignore[type-arg]
     agent = forms.ModelChoiceField(
         Agent.all_tenants.none(),
         to_field_name="public_id",
@@ -37,7 +39,7 @@ class NumberForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Number
-        fields = ("number", "label", "agent", "language", "is_active")
+        fields = ("number", "label", "agent", "language", "is_active", "time_zone")
         labels = {
             "number": gettext_lazy("Number"),
             "label": gettext_lazy("Label"),
@@ -62,6 +64,7 @@ class NumberForm(forms.ModelForm):  # type: ignore[type-arg]
         offered = setting_words.language_choices()
         if stored and stored not in dict(offered):
             offered = [(stored, setting_words.language_name(stored)), *offered]
+        self.offer_hours(self.instance)
         language: Any = self.fields["language"]
         language.choices = [("", _("The agent's own")), *offered]
 
@@ -84,13 +87,14 @@ def find_number(number_id: UUID) -> Number:
 
 @tenant_page()
 def numbers(request: TenantRequest) -> HttpResponse:
-    found = list(Number.objects.select_related("agent"))
+    found = list(Number.objects.select_related("agent", "tenant"))
     rows = [
         {
             "number": number,
             "url": page_url("number", request, number_id=number.public_id),
             "language": setting_words.language_name(number.language) if number.language else "",
             "is_silent": number.agent.published is None,
+            "is_closed": not number.is_open_at(timezone.now()),
         }
         for number in found
     ]

@@ -57,13 +57,16 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def things(call: Call, number: Number, account: ProviderAccount) -> dict[str, Any]:
+def things(
+    call: Call, number: Number, account: ProviderAccount, settings_things: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "call_id": call.public_id,
         "agent_id": call.agent.public_id,
         "number": 1,
         "number_id": number.public_id,
         "account_id": account.public_id,
+        **settings_things,
     }
 
 
@@ -83,10 +86,15 @@ def test_markup_of_every_page(
         assert field.get("id") in reader.labelled or field.get("aria-label"), field
 
 
-def test_tablers_style_sheet_is_the_one_that_was_vendored() -> None:
-    sheet = ROOT / "static/vendor/tabler-core-1.6.1/tabler.min.css"
-    digest = hashlib.sha256(sheet.read_bytes()).hexdigest()
-    assert digest in (ROOT / "static/vendor/VENDOR.md").read_text()
+@pytest.mark.parametrize("name", ["tabler-core-1.6.1", "uplot-1.6.32"])
+def test_files_of_others_are_the_ones_that_were_vendored(name: str) -> None:
+    files = [
+        path for path in (ROOT / "static/vendor" / name).iterdir() if path.suffix in {".css", ".js"}
+    ]
+    assert files
+    for path in files:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert digest in (ROOT / "static/vendor/VENDOR.md").read_text(), path
 
 
 def test_every_icon_is_used_and_every_icon_used_is_there() -> None:
@@ -94,14 +102,15 @@ def test_every_icon_is_used_and_every_icon_used_is_there() -> None:
     text = "\n".join(path.read_text() for path in TEMPLATES)
     used = set(re.findall(r'{% icon "([a-z0-9-]+)"', text))
     used |= set(re.findall(r'component "empty" icon="([a-z0-9-]+)"', text))
-    python = "\n".join(path.read_text() for path in (ROOT / "tenants/portal").glob("*.py"))
+    python = "\n".join(path.read_text() for path in (ROOT / "tenants").rglob("*.py"))
     named_in_code = {name for name in there if f'"{name}"' in python}
     assert used <= there
     assert used | named_in_code == there
 
 
 def test_every_component_says_how_it_is_used_and_is_used() -> None:
-    text = "\n".join(path.read_text() for path in TEMPLATES)
+    gallery = ROOT / "tests/portal/gallery.html"
+    text = "\n".join(path.read_text() for path in [*TEMPLATES, gallery])
     python = "\n".join(path.read_text() for path in (ROOT / "tenants").rglob("*.py"))
     for path in sorted((ROOT / "templates/components").glob("*.html")):
         body = path.read_text()

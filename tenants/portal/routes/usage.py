@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-patterns: list[URLPattern] = []
+from tenants.portal import usage
+
+patterns: list[URLPattern] = [path("usage/", usage.usage, name="usage")]

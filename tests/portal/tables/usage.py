@@ -4,4 +4,4 @@ from typing import Final
 
 from tests.portal.tables.page import Page
 
-PAGES: Final[tuple[Page, ...]] = ()
+PAGES: Final[tuple[Page, ...]] = (Page("usage"),)
