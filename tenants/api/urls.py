@@ -1,8 +1,8 @@
-"""Addresses of the worker API, as the contract gives them."""
+"""Addresses of the worker API, as the contract gives them, and of the REST API."""
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from media_worker.contract import (
     ADMISSION_PATH,
@@ -35,4 +35,5 @@ urlpatterns = [
         worker.put_recording,
         name="worker-put-recording",
     ),
+    path("api/v1/", include("tenants.api.v1.api")),
 ]

@@ -1,0 +1,94 @@
+"""What the API gives out: calls, transcripts, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from tenants.models import Agent, Call, Number, Tenant, User
+from tests.api.conftest import Api, problem_of
+
+
+def test_a_call_with_all_that_is_known_of_it(api: Api, call: Call, number: Number):
+    found = api.get(f"/calls/{call.public_id}").json()
+    assert found["from"] == "+4930123456"
+    assert found["number"] == str(number.public_id)
+    assert found["revision"] == 1
+    assert found["end_cause"] == "transferred"
+    assert found["cost"] is None
+    assert [turn["first_packet_ms"] for turn in found["turns"]] == [300, 6780]
+    assert found["has_recording"] is False
+    assert found["started_at"].endswith("Z")
+
+
+def test_what_was_said_and_done(api: Api, call: Call):
+    found = api.get(f"/calls/{call.public_id}/transcript").json()
+    assert [entry["speaker"] for entry in found["entries"]] == ["agent", "caller", "agent"]
+    assert found["entries"][2]["cut_text"] == "you to sales now."
+    assert found["tools"][0]["arguments"] == {"target": "sales"}
+
+
+def test_a_call_of_another_tenant_is_not_there(
+    api_of: Callable[..., Api], charlie: User, birch: Tenant, call: Call
+):
+    other = api_of(charlie, birch)
+    problem_of(other.get(f"/calls/{call.public_id}"), 404)
+    problem_of(other.get(f"/calls/{call.public_id}/transcript"), 404)
+    assert other.get("/calls").json() == {"items": [], "next_cursor": None}
+
+
+def test_a_list_goes_on_where_it_ended(api: Api, make_call: Callable[..., Call]):
+    same_time = make_call().started_at
+    for minute in range(6):
+        # Two of them began in the same moment.
+        make_call(started_at=same_time - timedelta(minutes=minute // 2))
+    seen: list[str] = []
+    address = "/calls?limit=2"
+    while address:
+        page = api.get(address).json()
+        assert len(page["items"]) <= 2
+        seen += [call["id"] for call in page["items"]]
+        cursor = page["next_cursor"]
+        address = f"/calls?limit=2&cursor={cursor}" if cursor else ""
+    wanted = Call.all_tenants.order_by("-started_at", "-pk").values_list("public_id", flat=True)
+    assert seen == [str(public_id) for public_id in wanted]
+
+
+def test_a_cursor_that_is_none_of_ours(api: Api):
+    for cursor in ("abc", "WyJhIiwgMV0=", "WzEsIDJd", "bnVsbA==", "====="):
+        document = problem_of(api.get(f"/calls?cursor={cursor}"), 422, "refused")
+        assert document["errors"][0]["parameter"] == "cursor"
+
+
+def test_calls_by_time_agent_caller_and_state(
+    api: Api, make_call: Callable[..., Call], published: Agent
+):
+    old = make_call(calling="100", started_at=make_call().started_at - timedelta(days=2))
+    running = make_call(state="running")
+
+    def found(query: str) -> set[str]:
+        return {call["id"] for call in api.get(f"/calls?{query}").json()["items"]}
+
+    border = (old.started_at + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert found("caller=100") == {str(old.public_id)}
+    assert found(f"until={border}") == {str(old.public_id)}
+    assert str(old.public_id) not in found(f"since={border}")
+    assert found("state=running") == {str(running.public_id)}
+    assert len(found(f"agent={published.public_id}")) == 3
+    assert found("agent=00000000-0000-4000-8000-000000000000") == set()
+
+
+def test_a_time_without_a_zone_is_refused(api: Api):
+    for text in ("2026-11-22", "2026-11-22T10:00:00", "1700000000", "2026-02-30T10:00:00Z"):
+        document = problem_of(api.get(f"/calls?since={text}"), 400, "invalid")
+        assert document["errors"][0]["parameter"] == "since"
+
+
+def test_a_list_takes_few_queries(
+    api: Api, make_call: Callable[..., Call], django_assert_max_num_queries: Any
+):
+    for _ in range(5):
+        make_call()
+    with django_assert_max_num_queries(12):
+        assert len(api.get("/calls").json()["items"]) == 5
