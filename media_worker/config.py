@@ -11,6 +11,11 @@ Each variable `X` may also come as `X_FILE`, a file that holds the value.
     PBXAI_RTP_PORT         first port of the RTP range, default 20000
     PBXAI_CLOCK_RATE       8000 (default), or 16000 for wideband lines: G.722, and Opus where built
     PBXAI_MAX_CALLS        calls at once that are wanted, default 512; the build may take fewer
+    PBXAI_BROWSER_CALLS    calls from browsers at once, default 4; 0: none
+    PBXAI_WEBRTC_ADDRESS   that browsers reach this worker at, default: those of this machine;
+                           behind a 1:1 NAT the outer one
+    PBXAI_ICE_SERVERS      for browsers behind a NAT, e.g. stun:stun.example.com:3478
+                           turn:name:password@turn.example.com:3478?transport=udp; default: none
     PBXAI_DRAIN_SECONDS    how long calls may go on after SIGTERM, default 30
     PBXAI_METRICS_PORT     /metrics for Prometheus, default 0: off
     PBXAI_METRICS_ADDRESS  where that listens, default 127.0.0.1
@@ -19,12 +24,18 @@ Each variable `X` may also come as `X_FILE`, a file that holds the value.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+ICE_SERVER: Final = re.compile(
+    r"stuns?:[^\s:?@]+(:\d{1,5})?|turns?:[^\s:@]+:[^\s@]+@[^\s:?@]+(:\d{1,5})?(\?transport=(udp|tcp))?"
+)
+"""RFC 7064, and RFC 7065 with the name and password before the host."""
 MAX_DRAIN_SECONDS: Final = 24 * 3600
 CLOCK_RATES: Final = (8000, 16000)
 TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
@@ -47,6 +58,11 @@ class WorkerConfig:
     rtp_port: int = 20000
     clock_rate: int = 8000
     max_calls: int = 512
+    browser_calls: int = 4
+    """0: none are taken, and nothing of WebRTC is loaded."""
+    webrtc_address: str = ""
+    ice_servers: tuple[str, ...] = field(default=(), repr=False)
+    """May hold passwords."""
     drain_seconds: int = 30
     metrics_address: str = "127.0.0.1"
     metrics_port: int = 0
@@ -83,6 +99,9 @@ def read_config(environment: Mapping[str, str]) -> WorkerConfig:
         rtp_port=env.integer("PBXAI_RTP_PORT", 20000, low=1024, high=65000),
         clock_rate=env.choice("PBXAI_CLOCK_RATE", 8000, CLOCK_RATES),
         max_calls=env.integer("PBXAI_MAX_CALLS", 512, low=1, high=10_000),
+        browser_calls=env.integer("PBXAI_BROWSER_CALLS", 4, low=0, high=100),
+        webrtc_address=_address(env.text("PBXAI_WEBRTC_ADDRESS", "")),
+        ice_servers=_ice_servers(env.text("PBXAI_ICE_SERVERS", "")),
         drain_seconds=env.integer("PBXAI_DRAIN_SECONDS", 30, low=0, high=MAX_DRAIN_SECONDS),
         metrics_address=env.text("PBXAI_METRICS_ADDRESS", "127.0.0.1"),
         metrics_port=env.integer("PBXAI_METRICS_PORT", 0, low=0, high=65535),
@@ -94,7 +113,7 @@ def _token(env: _Reader) -> str:
     token = env.text("PBXAI_WORKER_TOKEN", "")
     if not token:
         raise ConfigError(
-            "PBXAI_WORKER_TOKEN is not set. Make a worker in the console, or with"
+            "PBXAI_WORKER_TOKEN is not set. Make a worker at /admin/, or with"
             " `manage.py create_worker`, and give its token to this process."
         )
     if not token.isascii() or not token.isprintable() or " " in token:
@@ -104,9 +123,27 @@ def _token(env: _Reader) -> str:
 
 def _web_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError(f"PBXAI_WEB_URL must look like https://pbxai.example.com, not {url!r}.")
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text)) if text else ""
+    except ValueError:
+        raise ConfigError(f"PBXAI_WEBRTC_ADDRESS must be an IP address, not {text!r}.") from None
+
+
+def _ice_servers(text: str) -> tuple[str, ...]:
+    servers = tuple(text.replace(",", " ").split())
+    for number, server in enumerate(servers, start=1):
+        if not ICE_SERVER.fullmatch(server):
+            raise ConfigError(
+                f"PBXAI_ICE_SERVERS: server {number} must look like stun:host:port or"
+                " turn:name:password@host:port?transport=udp."
+            )
+    return servers
 
 
 class _Reader:

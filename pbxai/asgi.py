@@ -15,11 +15,13 @@ django.setup()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from media_worker.contract import LINK_PATH  # noqa: E402
 from pbxai.checks import refuse_unsafe  # noqa: E402
+from pbxai.prefix import below  # noqa: E402
 from tenants.live.link import WorkerLink  # noqa: E402
 from tenants.live.nowhere import Nowhere  # noqa: E402
 from tenants.live.routing import websocket_urlpatterns  # noqa: E402
@@ -35,4 +37,5 @@ _browsers: Any = AllowedHostsOriginValidator(
 _link: Any = WorkerLink.as_asgi()
 _sockets: list[Any] = [path(LINK_PATH.lstrip("/"), _link), re_path(r"", _browsers)]
 
-application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": URLRouter(_sockets)})
+_doors: Any = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": URLRouter(_sockets)})
+application = below(settings.PREFIX, _doors)

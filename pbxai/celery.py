@@ -26,9 +26,13 @@ class Job(_Task):
     """What a job changes, it changes as a job."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from django.urls import set_script_prefix
+
         from tenants.actor import Actor, acting
         from tenants.models.choices import Via
 
+        # Each thread of the pool begins without it; letters have links.
+        set_script_prefix(settings.PREFIX or "/")
         with acting(Actor(via=Via.JOB, request_id=(self.request.id or "").replace("-", "")[:32])):
             return self.run(*args, **kwargs)
 

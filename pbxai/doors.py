@@ -21,6 +21,7 @@ DOORS: Final = (
     ("/admin/", Via.ADMIN),
 )
 """By the beginning of the path; all others lead to the portal."""
+PERMISSIONS: Final = "microphone=(self), camera=(), geolocation=()"
 
 
 def actor_middleware(
@@ -40,6 +41,19 @@ def actor_middleware(
         )
         with acting(actor), structlog.contextvars.bound_contextvars(request=request_id):
             return get_response(request)
+
+    return middleware
+
+
+def permissions_middleware(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """What a page may ask the browser for: the microphone, to talk to an agent."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        return response
 
     return middleware
 

@@ -7,6 +7,7 @@ systemd secrets). Giving both is refused. Variables: see `docs/` and pbxai/setti
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -91,15 +92,50 @@ def own_folder(name: str, default: Path) -> Path:
     return path
 
 
-def http_origin(name: str) -> str | None:
-    """An `http(s)://host[:port]` without a path; None when it is not set."""
+def http_address(name: str) -> str | None:
+    """An `http(s)://host[:port][/path]` without a slash at its end; None when it is not set."""
     value = optional(name)
     if value is None:
         return None
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
-        raise EnvError(f"{name} must look like https://pbxai.example.com, not {value!r}.")
-    return f"{parts.scheme}://{parts.netloc}"
+    path = parts.path.rstrip("/")
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*", path)
+        or parts.query
+        or parts.fragment
+    ):
+        raise EnvError(
+            f"{name} must look like https://pbxai.example.com or https://example.com/pbxai,"
+            f" not {value!r}."
+        )
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def smtp(url: str) -> dict[str, Any]:
+    """Django's settings for a mail server's address, `scheme://user:password@host:port`.
+
+    smtp: TLS after STARTTLS (port 587), smtps: TLS from the start (465), smtp+plain: no TLS (25).
+    """
+    parts = urlsplit(url)
+    ports = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
+    if parts.scheme not in ports or not parts.hostname:
+        raise EnvError("PBXAI_SMTP_URL must look like smtp://user:password@mail.example.com:587.")
+    try:
+        number = parts.port
+    except ValueError:
+        raise EnvError("PBXAI_SMTP_URL has an impossible port.") from None
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": unquote(parts.hostname),
+        "EMAIL_PORT": number or ports[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_TIMEOUT": 10,
+    }
 
 
 def database(url: str) -> dict[str, Any]:

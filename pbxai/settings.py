@@ -38,13 +38,16 @@ HTTP_PORT = env.port("PBXAI_HTTP_PORT", 8000)
 SIP_ADDRESS = env.text("PBXAI_SIP_ADDRESS", "127.0.0.1")
 SIP_PORT = env.integer("PBXAI_SIP_PORT", 5060, low=1, high=65534)
 SANDBOX_PORT = env.port("PBXAI_SANDBOX_PORT", 8090)
-EXTERNAL_URL = env.http_origin("PBXAI_EXTERNAL_URL") or f"http://{HTTP_ADDRESS}:{HTTP_PORT}"
+EXTERNAL_URL = env.http_address("PBXAI_EXTERNAL_URL") or f"http://{HTTP_ADDRESS}:{HTTP_PORT}"
+PREFIX = urlsplit(EXTERNAL_URL).path
+"""The path that all addresses begin with, "/pbxai"; empty for the root."""
+FORCE_SCRIPT_NAME = PREFIX or None
 ALLOWED_HOSTS = [
     *env.items("PBXAI_ALLOWED_HOSTS"),
     *filter(None, [urlsplit(EXTERNAL_URL).hostname]),
     *([] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]),
 ]
-CSRF_TRUSTED_ORIGINS = [EXTERNAL_URL]
+CSRF_TRUSTED_ORIGINS = [EXTERNAL_URL.removesuffix(PREFIX)]
 
 # --- keys ----------------------------------------------------------------------------------------
 
@@ -91,6 +94,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
+    "pbxai.doors.permissions_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -147,7 +151,7 @@ else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
-STATIC_URL = "/static/"
+STATIC_URL = f"{PREFIX}/static/"
 STATIC_ROOT = Path(env.text("PBXAI_STATIC_ROOT", str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
@@ -180,7 +184,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_REDIRECT_URL = "portal:home"
 ACCOUNT_ADAPTER = "pbxai.accounts.ClosedAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -194,6 +198,19 @@ ACCOUNT_RATE_LIMITS = {
     "change_password": "5/m/user",
     "reauthenticate": "10/m/user",
 }
+
+# --- mail ----------------------------------------------------------------------------------------
+
+DEFAULT_FROM_EMAIL = env.text(
+    "PBXAI_MAIL_FROM", f"pbxai <pbxai@{urlsplit(EXTERNAL_URL).hostname or 'localhost'}>"
+)
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+if SMTP_URL := env.optional("PBXAI_SMTP_URL"):
+    globals().update(env.smtp(SMTP_URL))
+else:
+    # Letters lie in a folder of ours, and pages show the links that they hold.
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = DATA_DIR / "mail"
 
 # --- the browser ---------------------------------------------------------------------------------
 
@@ -216,6 +233,8 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_NAME = "pbxai_session"
 CSRF_COOKIE_NAME = "pbxai_csrf"
+# What else the host serves gets none of them.
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{PREFIX}/"
 HTTPS = EXTERNAL_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
@@ -224,6 +243,8 @@ if HTTPS:
     SECURE_HSTS_SECONDS = 31_536_000
     ALLAUTH_TRUSTED_PROXY_COUNT = 1
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * MAX_FRAME_BYTES
+# Of one token or person, over the REST API.
+API_REQUESTS_A_MINUTE = env.integer("PBXAI_API_REQUESTS_A_MINUTE", 600, low=1, high=1_000_000)
 
 # --- languages -----------------------------------------------------------------------------------
 

@@ -35,11 +35,11 @@ def home(request: Any) -> HttpResponse:
 
 def _back(request: HttpRequest) -> HttpResponse:
     """To the page that asked, if it is one of ours."""
-    to = request.POST.get("next", "/")
+    to = request.POST.get("next", "")
     ours = url_has_allowed_host_and_scheme(
         to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return redirect(to if ours else "/")
+    return redirect(to if ours else "portal:home")
 
 
 def _keep(request: HttpRequest, response: HttpResponse, name: str, value: str) -> None:
@@ -47,6 +47,7 @@ def _keep(request: HttpRequest, response: HttpResponse, name: str, value: str) -
         name,
         value,
         max_age=A_YEAR,
+        path=settings.SESSION_COOKIE_PATH,
         secure=request.is_secure(),
         httponly=True,
         samesite="Lax",
@@ -74,5 +75,5 @@ def preferences(request: Any) -> HttpResponse:
     if theme in THEMES:
         _keep(request, response, THEME_COOKIE, theme)
     elif theme == "":
-        response.delete_cookie(THEME_COOKIE)
+        response.delete_cookie(THEME_COOKIE, path=settings.SESSION_COOKIE_PATH)
     return response

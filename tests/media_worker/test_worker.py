@@ -333,6 +333,11 @@ async def test_missing_token_is_named(tmp_path):
         assert "PBXAI_WORKER_TOKEN is not set" in worker.output
 
 
+def test_the_web_side_may_lie_below_a_path():
+    told = {"PBXAI_WORKER_TOKEN": "good", "PBXAI_WEB_URL": "https://x.example/pbxai/"}
+    assert read_config(told).web_url == "https://x.example/pbxai"
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

@@ -57,12 +57,28 @@ def test_items_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
     assert env.items("PBXAI_X") == ["a.example", "b.example"]
 
 
-def test_http_origin_keeps_no_path(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PBXAI_X", "https://pbx.example:8443/")
-    assert env.http_origin("PBXAI_X") == "https://pbx.example:8443"
-    monkeypatch.setenv("PBXAI_X", "pbx.example")
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://pbx.example:8443/", "https://pbx.example:8443"),
+        ("http://pbx.example/phones/ai/", "http://pbx.example/phones/ai"),
+    ],
+)
+def test_http_address_ends_without_a_slash(
+    text: str, address: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PBXAI_X", text)
+    assert env.http_address("PBXAI_X") == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["pbx.example", "ftp://x", "https://x/a b", "https://x//a", "https://x/../a", "https://x/?a=1"],
+)
+def test_http_address_is_one(text: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PBXAI_X", text)
     with pytest.raises(env.EnvError, match="PBXAI_X"):
-        env.http_origin("PBXAI_X")
+        env.http_address("PBXAI_X")
 
 
 def test_database_address_is_taken_apart():
@@ -80,3 +96,27 @@ def test_other_databases_are_refused_without_showing_the_address(url: str):
     with pytest.raises(env.EnvError) as caught:
         env.database(url)
     assert url not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls", "ssl"),
+    [
+        ("smtp://u%40x:p%2F@mail.example", "mail.example", 587, True, False),
+        ("smtps://mail.example", "mail.example", 465, False, True),
+        ("smtp+plain://127.0.0.1:1025", "127.0.0.1", 1025, False, False),
+    ],
+)
+def test_a_mail_servers_address_says_how_it_is_spoken_to(
+    url: str, host: str, port: int, tls: bool, ssl: bool
+):
+    found = env.smtp(url)
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == (host, port)
+    assert (found["EMAIL_USE_TLS"], found["EMAIL_USE_SSL"]) == (tls, ssl)
+    if "@" in url:
+        assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("u@x", "p/")
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "smtp://mail.example:x"])
+def test_an_odd_mail_servers_address_is_refused(url: str):
+    with pytest.raises(env.EnvError, match="PBXAI_SMTP_URL"):
+        env.smtp(url)

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -21,85 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from media_worker import contract
-from tests.support.ports import free_port
-
-ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 90.0
-
-
-class Installation:
-    """A data folder of its own with the demo in it."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.port = free_port()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PBXAI_")}
-        self.environment = {
-            **kept,
-            "PBXAI_DATA": str(data),
-            "PBXAI_HTTP_PORT": str(self.port),
-            "PYTHONUNBUFFERED": "1",
-        }
-        for command in (["migrate", "-v0"], ["seed_demo", "-v0"]):
-            self.manage(*command)
-
-    @property
-    def web(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    @property
-    def token(self) -> str:
-        return (self.data / "keys" / "worker.token").read_text().strip()
-
-    def manage(self, *command: str) -> str:
-        return subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=ROOT,
-            env=self.environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    @contextmanager
-    def running(self, *module: str) -> Iterator[subprocess.Popen[bytes]]:
-        with (self.data / "process.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *module],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-            try:
-                yield process
-            finally:
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(60) in (0, -signal.SIGTERM)
-
-    def row(self, query: str) -> tuple[Any, ...] | None:
-        with sqlite3.connect(self.data / "pbxai.sqlite3", timeout=60) as database:
-            return database.execute(query).fetchone()
-
-    def log(self) -> str:
-        return (self.data / "process.log").read_text(errors="replace")
-
-
-def until(condition: Callable[[], Any], why: Callable[[], str]) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(why())
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=30) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
+from tests.support.installation import WAIT_SECONDS, Installation, bearer, until
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +22,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture(scope="module")
 def web(installation: Installation) -> Iterator[Installation]:
-    daphne = ("daphne", "-b", "127.0.0.1", "-p", str(installation.port))
-    with installation.running(*daphne, "pbxai.asgi:application"):
-        until(lambda: answers(f"http://{installation.web}/readyz"), installation.log)
+    with installation.serving():
         yield installation
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def test_a_worker_links_up_asks_and_reports(web: Installation):
