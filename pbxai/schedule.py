@@ -24,5 +24,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "settle-calls": every(3.0, "money.settle_calls"),
     "remake-days": every(30.0, "money.remake_days"),
     "find-missed-days": every(3600.0, "money.find_missed_days"),
+    "draw-waveforms": every(5.0, "records.draw_waveforms"),
+    "draw-missed-waveforms": every(3600.0, "records.draw_missed_waveforms"),
+    "apply-retention": every(3600.0, "records.apply_retention"),
     "tidy-prompts": every(3600.0, "prompts.tidy_prompts"),
 }

@@ -1,8 +1,10 @@
 // The recording of a call, played beside its transcript. An entry's time becomes a button that plays
-// from there; while it plays, who is speaking is marked and kept in sight. Places of entries count
-// from the call's answer, the recording begins data-offset ms after it.
+// from there, and a double click on a word plays from about that word: entries are the finest times that
+// there are, a word's place is reckoned by its letters. While it plays, who is speaking is marked and kept
+// in sight. Places of entries count from the call's answer, the recording begins data-offset ms after it.
 
 import { clock } from "./times.js";
+import { Waveform } from "./waveform.js";
 
 const STEP_SECONDS = 5;
 const FULL_SECOND = 1000;
@@ -29,7 +31,10 @@ class Player {
     this.transcript = document.getElementById("transcript");
     this.scrolledAt = -HANDS_OFF_MS;
     this.marked = [];
+    this.duration = Math.max(1, Number(box.dataset.duration));
+    this.waveform = new Waveform(box);
     this.listen();
+    this.point();
     this.offerEntries();
     new MutationObserver(() => this.offerEntries()).observe(this.transcript, { childList: true });
   }
@@ -46,6 +51,7 @@ class Player {
     for (const kind of ["timeupdate", "seeked"]) audio.addEventListener(kind, () => this.show());
     audio.addEventListener("error", () => this.fail());
     this.transcript.addEventListener("click", (event) => this.playEntry(event));
+    this.transcript.addEventListener("dblclick", (event) => this.playWord(event));
     for (const kind of ["wheel", "touchmove"]) {
       window.addEventListener(kind, () => (this.scrolledAt = performance.now()), { passive: true });
     }
@@ -77,6 +83,11 @@ class Player {
   }
 
   step(event) {
+    if (event.key === " ") {
+      event.preventDefault();
+      this.toggle.click();
+      return;
+    }
     const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
     if (!way) return;
     event.preventDefault();
@@ -96,7 +107,30 @@ class Player {
       this.now.textContent = text;
       this.bar.setAttribute("aria-valuetext", text);
     }
+    this.waveform.show((seconds * FULL_SECOND) / this.duration);
     this.mark(seconds * FULL_SECOND + this.offset);
+  }
+
+  // What is pointed at in the transcript is marked in the waveform, and the other way round.
+  point() {
+    this.transcript.addEventListener("pointerover", (event) => {
+      const entry = event.target.closest("[data-entry]");
+      if (!entry) return;
+      const from = (Number(entry.dataset.at) - this.offset) / this.duration;
+      this.waveform.point([from, from + Number(entry.dataset.length) / this.duration]);
+    });
+    this.transcript.addEventListener("pointerleave", () => this.waveform.point(null));
+    this.bar.addEventListener("pointermove", (event) => {
+      const box = this.bar.getBoundingClientRect();
+      this.lightUp(((event.clientX - box.left) / box.width) * this.duration + this.offset);
+    });
+    this.bar.addEventListener("pointerleave", () => this.lightUp(null));
+  }
+
+  lightUp(ms) {
+    for (const entry of this.transcript.querySelectorAll("[data-entry]")) {
+      entry.toggleAttribute("data-pointed", ms !== null && isSpoken(entry, ms));
+    }
   }
 
   // --- the transcript ------------------------------------------------------------------------------
@@ -120,6 +154,16 @@ class Player {
     this.play();
   }
 
+  playWord(event) {
+    const text = event.target.closest("[data-text]");
+    const entry = text?.closest("[data-entry]");
+    const place = text && placeIn(text);
+    if (place == null || !entry) return;
+    this.scrolledAt = -HANDS_OFF_MS;
+    this.seek(Number(entry.dataset.at) + place * Number(entry.dataset.length) - this.offset);
+    this.play();
+  }
+
   mark(ms) {
     const entries = [...this.transcript.querySelectorAll("[data-entry]")];
     const spoken = this.audio.currentTime > 0 ? entries.filter((entry) => isSpoken(entry, ms)) : [];
@@ -137,4 +181,14 @@ class Player {
 function isSpoken(entry, ms) {
   const at = Number(entry.dataset.at);
   return ms >= at && ms < at + Math.max(LEAST_MARK_MS, Number(entry.dataset.length));
+}
+
+// Where in a text the selected word begins, as a share of its letters; null: nothing is selected in it.
+function placeIn(text) {
+  const selection = getSelection();
+  if (!selection?.rangeCount || !text.contains(selection.anchorNode)) return null;
+  const before = selection.getRangeAt(0).cloneRange();
+  before.setStart(text, 0);
+  before.setEnd(selection.getRangeAt(0).startContainer, selection.getRangeAt(0).startOffset);
+  return before.toString().length / Math.max(1, text.textContent.length);
 }

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from django import forms
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from tenants.models import Agent, Call
-from tenants.models.choices import CallState, EndCause
+from tenants.models import Call
+from tenants.models.choices import CallState
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
+from tenants.portal.call_filter import CallFilter
 from tenants.portal.frame import render_page
+from tenants.portal.timeline import element_id
 from tenants.portal.words import RUNNING_STATES, Badge
+from tenants.services.calls_list import BadCursor, Page, page
+from tenants.services.search import Snippet, snippets
 from tenants.templatetags.ui import DASH
 
 PAGE_SIZE: Final = 50
-FAILED_CAUSES: Final = (
-    EndCause.PROVIDER_FAILED,
-    EndCause.INTERRUPTED,
-    EndCause.MEDIA_LOST,
-    EndCause.INTERNAL_ERROR,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +41,8 @@ class CallRow:
     since: str
     duration_ms: int | None
     started_at: Any
+    snippet: Snippet | None = None
+    """The words around what was searched for."""
 
 
 def caller_text(call: Call) -> str:
@@ -102,70 +99,39 @@ def with_names(calls: QuerySet[Call]) -> QuerySet[Call]:
     return calls.select_related("number", "agent", "revision")
 
 
-class CallFilter(forms.Form):
-    """What the list is narrowed to; a value that does not exist narrows nothing."""
-
-    OUTCOMES: Final = (
-        ("", gettext_lazy("Any outcome")),
-        ("running", gettext_lazy("Running now")),
-        ("transferred", gettext_lazy("Transferred")),
-        ("failed", gettext_lazy("With a failure")),
-        ("refused", gettext_lazy("Refused")),
-    )
-
-    q = forms.CharField(required=False, max_length=100, label=gettext_lazy("Search"))
-    agent = forms.ModelChoiceField(
-        Agent.all_tenants.none(),
-        required=False,
-        to_field_name="public_id",
-        empty_label=gettext_lazy("Any agent"),
-        label=gettext_lazy("Agent"),
-    )
-    outcome = forms.ChoiceField(choices=OUTCOMES, required=False, label=gettext_lazy("Outcome"))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["agent"].queryset = Agent.objects.all()  # type: ignore[attr-defined]
-        self.fields["q"].widget.attrs.update(
-            {"type": "search", "placeholder": _("Number or name"), "class": "filter-search"}
-        )
-
-    @property
-    def is_narrowing(self) -> bool:
-        self.is_valid()
-        return any(self.cleaned_data.values())
-
-    def narrow(self, calls: QuerySet[Call]) -> QuerySet[Call]:
-        self.is_valid()
-        values = self.cleaned_data
-        if text := values.get("q"):
-            calls = calls.filter(
-                Q(calling__icontains=text)
-                | Q(calling_name__icontains=text)
-                | Q(called__icontains=text)
-                | Q(number__label__icontains=text)
-            )
-        if agent := values.get("agent"):
-            calls = calls.filter(agent=agent)
-        conditions = {
-            "running": Q(state__in=RUNNING_STATES),
-            "transferred": Q(end_cause=EndCause.TRANSFERRED),
-            "failed": Q(end_cause__in=FAILED_CAUSES),
-            "refused": Q(state=CallState.REFUSED),
-        }
-        if condition := conditions.get(values.get("outcome", "")):
-            calls = calls.filter(condition)
-        return calls
-
-
 @tenant_page()
 def calls(request: TenantRequest) -> HttpResponse:
     form = CallFilter(request.GET)
-    found = form.narrow(with_names(Call.objects.all()))
-    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    shown = page_of(request, form)
     context = {
         "filter": form,
-        "page": page,
-        "calls": [call_row(call, request.tenant.slug) for call in page],
+        "page": shown,
+        "calls": found_rows(shown.rows, form.cleaned_data.get("q", ""), request.tenant.slug),
     }
     return render_page(request, "portal/calls.html", context, here="calls")
+
+
+def page_of(request: TenantRequest, form: CallFilter) -> Page:
+    """The page that the address names; the first one if it names none that there could be."""
+    calls = with_names(Call.objects.all())
+    for cursor in (request.GET.get("at", ""), ""):
+        try:
+            return page(
+                query=form.query(cursor), tenant=request.tenant, size=PAGE_SIZE, calls=calls
+            )
+        except BadCursor:
+            continue
+    raise AssertionError("A query without a cursor has a page.")
+
+
+def found_rows(found: list[Call], text: str, slug: str) -> list[CallRow]:
+    """Rows, with the words around what was searched for; their links lead to where it was said."""
+    said = snippets(found, text) if text else {}
+    return [_found_row(call_row(call, slug), said.get(call.pk)) for call in found]
+
+
+def _found_row(row: CallRow, snippet: Snippet | None) -> CallRow:
+    if snippet is None:
+        return row
+    place = f"{row.url}#{element_id('entry', snippet.item_id)}"
+    return replace(row, snippet=snippet, url=place)

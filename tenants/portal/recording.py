@@ -25,7 +25,7 @@ from tenants.models import Call, Recording, TranscriptEntry
 from tenants.models.choices import RecordingProblem
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.frame import page_url
-from tenants.services import recordings
+from tenants.services import recordings, waveforms
 
 PRIVATE: Final = "private, no-cache"
 """Nobody but the person's own browser keeps it, and asks each time whether it may still."""
@@ -61,6 +61,7 @@ class RecordingView:
     problem: str = ""
     url: str = ""
     delete_url: str = ""
+    peaks_url: str = ""
     version: str = ""
     duration_ms: int = 0
     offset_ms: int = 0
@@ -68,7 +69,7 @@ class RecordingView:
 
 
 def recording_view(call: Call, slug: str) -> RecordingView:
-    found = Recording.objects.filter(call=call).first()
+    found = Recording.objects.filter(call=call).defer("peaks").first()
     if found is None:
         return _not_here_yet(call)
     problem = str(_PROBLEMS.get(found.problem, ""))
@@ -82,6 +83,7 @@ def recording_view(call: Call, slug: str) -> RecordingView:
         problem=" ".join((_("The recording is not complete."), problem)) if problem else "",
         url=reverse("portal:recording", kwargs=place),
         delete_url=reverse("portal:recording_delete", kwargs=place),
+        peaks_url=reverse("portal:call_peaks", kwargs=place),
         version=found.sha256[:16],
         duration_ms=found.duration_ms,
         offset_ms=found.offset_ms,
@@ -188,6 +190,17 @@ async def _pieces(found: Recording, start: int, length: int) -> AsyncIterator[by
 
 def _next(pieces: Iterator[bytes]) -> bytes:
     return next(pieces, b"")
+
+
+@require_safe
+@tenant_page()
+def call_peaks(request: TenantRequest, call_id: UUID) -> HttpResponse:
+    """The waveform: Recording.peaks as they are. Not found: not drawn yet, or it cannot be."""
+    peaks = Recording.objects.filter(call__public_id=call_id).values_list("peaks", flat=True)
+    found = bytes(peaks.first() or b"")
+    if len(found) != waveforms.SIZE:
+        raise Http404
+    return HttpResponse(found, content_type="application/octet-stream")
 
 
 @require_POST

@@ -6,6 +6,7 @@ Everything that a template needs is made here, so that the page and the feed can
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -57,7 +58,10 @@ class ToolItem:
     state: str
     badge: Badge
     result: str
+    arguments: str
+    """As JSON."""
     offset_ms: int
+    duration_ms: int
     template: str = "components/tool_card.html"
 
 
@@ -89,7 +93,9 @@ def tool_item(tool: ToolCall) -> ToolItem:
         state=tool.state,
         badge=words.tool_badge(tool),
         result=tool.result,
+        arguments=json.dumps(tool.arguments, ensure_ascii=False),
         offset_ms=tool.offset_ms,
+        duration_ms=tool.duration_ms,
     )
 
 

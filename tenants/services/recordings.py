@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import IO, Any, Final, Protocol
@@ -120,13 +120,22 @@ def delete(*, call: Call, user: User) -> bool:
         if found is None:
             return False
         _delete_file_on_commit(found.file.name)
-        found.file, found.deleted_at = "", timezone.now()
-        found.save(update_fields=["file", "deleted_at"])
+        found.file, found.peaks, found.deleted_at = "", b"", timezone.now()
+        found.save(update_fields=["file", "peaks", "deleted_at"])
         audit.record(
             "recording.delete", call, tenant=call.tenant, user=user, call=str(call.public_id)
         )
         live.publish_on_commit(live.call_changed(call))
     return True
+
+
+def delete_all(found: Sequence[Recording]) -> None:
+    """Delete the sound of these, inside of the caller's transaction, which holds their rows."""
+    for recording in found:
+        _delete_file_on_commit(recording.file.name)
+    Recording.all_tenants.filter(pk__in=[recording.pk for recording in found]).update(
+        file="", peaks=b"", deleted_at=timezone.now()
+    )
 
 
 def read(recording: Recording, start: int, length: int) -> Iterator[bytes]:

@@ -64,6 +64,7 @@ class Query:
 class Snippet:
     """What was said around the first words that were found."""
 
+    item_id: str
     speaker: str
     offset_ms: int
     pieces: tuple[Hit, ...] = field(default=())
@@ -235,6 +236,7 @@ def _snippet(entry: TranscriptEntry, query: Query) -> Snippet:
     cut = text[spans[begin][0] if begin else 0 : spans[end - 1][1] if end < len(spans) else None]
     pieces = marked(cut, query)
     return Snippet(
+        item_id=entry.item_id,
         speaker=entry.speaker,
         offset_ms=entry.offset_ms,
         pieces=(

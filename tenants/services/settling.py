@@ -1,4 +1,4 @@
-"""Closing the books on calls that are over: what they cost, how long callers waited.
+"""Closing the books on calls that are over: cost, how long callers waited, words to search for.
 
 Every call that ended is unsettled until this has looked at it, and again when something is told of
 it later (services/events.py) or its price becomes known (services/prices.py). Settling twice gives
@@ -22,7 +22,7 @@ from django.utils import timezone
 from tenants.models import Call, CallUsage, Turn
 from tenants.models.call import UNSETTLED
 from tenants.models.choices import UsageKind
-from tenants.services import days, live
+from tenants.services import days, live, search
 from tenants.services.prices import PriceBook, cost_of, provider_of_account
 from tenants.services.usages import TOKEN_COUNTS
 
@@ -78,6 +78,7 @@ def settle(calls: Sequence[Call]) -> None:
     Call.all_tenants.bulk_update(
         calls, ["cost", "currency", "wait_p50_ms", "settled_at", "version"]
     )
+    search.index(*calls)
     days.mark(
         (call.tenant.pk, days.day_of(call.tenant, call.started_at)) for call in calls if call.tenant
     )

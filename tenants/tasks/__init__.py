@@ -1,5 +1,6 @@
 """Jobs; thin, each calls a service."""
 
+from tenants.tasks.failures import keep_failure
 from tenants.tasks.money import find_missed_days, remake_days, settle_calls
 from tenants.tasks.prompts import (
     prepare_prompts,
@@ -7,10 +8,15 @@ from tenants.tasks.prompts import (
     render_prompt,
     tidy_prompts,
 )
+from tenants.tasks.records import apply_retention, draw_missed_waveforms, draw_waveforms
 from tenants.tasks.watch import watch_workers
 
 __all__ = [
+    "apply_retention",
+    "draw_missed_waveforms",
+    "draw_waveforms",
     "find_missed_days",
+    "keep_failure",
     "prepare_prompts",
     "remake_days",
     "render_due_prompts",

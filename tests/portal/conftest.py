@@ -16,6 +16,7 @@ from django.utils import timezone
 from tenants.models import (
     Agent,
     Call,
+    Member,
     Number,
     Recording,
     Tenant,
@@ -25,6 +26,7 @@ from tenants.models import (
     User,
     Worker,
 )
+from tenants.services import members, tokens
 from tests.support.sound import ogg, sha256
 
 
@@ -141,7 +143,13 @@ def keep_recording() -> Callable[..., Recording]:
         data = ogg() if data is None else data
         call.settings_used = call.settings_used | {"record": {"value": True, "level": "agent"}}
         call.save()
-        values = {"sha256": sha256(data), "size": len(data), "duration_ms": 2000, "offset_ms": -40}
+        values: dict[str, Any] = {
+            "sha256": sha256(data),
+            "size": len(data),
+            "duration_ms": 2000,
+            "offset_ms": -40,
+            "peaks": bytes(range(250)) * 8,
+        }
         kept = Recording(tenant=call.tenant, call=call, **(values | fields))
         kept.file.save("", ContentFile(data), save=False)
         kept.save()
@@ -152,3 +160,19 @@ def keep_recording() -> Callable[..., Recording]:
 
 def address(name: str, slug: str = "acme", **arguments: Any) -> str:
     return reverse(f"portal:{name}", kwargs={"slug": slug, **arguments})
+
+
+@pytest.fixture
+def settings_things(acme: Tenant, alice: User, victor: User) -> dict[str, Any]:
+    """Ids of what the settings' pages show, by the name of the URL's argument."""
+    invitation, _link = members.invite(
+        tenant=acme, user=alice, email="ivy@acme.example", role="viewer"
+    )
+    token, _text = tokens.create_token(
+        tenant=acme, user=alice, name="CRM", scopes=["calls:read"], expires_at=None
+    )
+    return {
+        "member_id": Member.all_tenants.get(tenant=acme, user=victor).public_id,
+        "invitation_id": invitation.public_id,
+        "token_id": token.public_id,
+    }

@@ -1,0 +1,84 @@
+"""What a call cost, and what it used of each model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from tenants.models import Call, CallUsage, Turn
+from tenants.portal.charts import Cell, Chart, Column, Row
+from tenants.portal.timeline import wait_ms
+from tenants.templatetags.ui import count, milliseconds, money
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageLine:
+    """What was used of one model, in words; `small` for experts."""
+
+    title: str | Promise
+    model: str
+    heard: str
+    spoken: str
+    small: str
+    cost: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallCost:
+    total: str
+    note: str | Promise
+    lines: list[UsageLine]
+
+
+def call_cost(call: Call) -> CallCost:
+    lines = [_line(usage) for usage in CallUsage.objects.filter(call=call).select_related("price")]
+    if call.settled_at is None:
+        note: str | Promise = _("It is counted when the call is over.")
+        return CallCost(total="", note=note if lines or call.is_open else "", lines=lines)
+    missing = call.cost is None and lines
+    return CallCost(
+        total=money(call.cost, call.currency),
+        note=gettext_lazy("No price is known for a model of this call.") if missing else "",
+        lines=lines,
+    )
+
+
+def _line(usage: CallUsage) -> UsageLine:
+    cached = usage.cached_text_tokens + usage.cached_audio_tokens
+    parts = [
+        _("text: %(input)s in, %(output)s out")
+        % {"input": count(usage.input_text_tokens), "output": count(usage.output_text_tokens)},
+        _("from the cache: %(count)s") % {"count": count(cached)} if cached else "",
+        ngettext("%(count)d response", "%(count)d responses", usage.responses)
+        % {"count": usage.responses}
+        if usage.responses
+        else "",
+        _("%(seconds).1f s") % {"seconds": usage.seconds} if usage.seconds else "",
+    ]
+    return UsageLine(
+        title=usage.get_kind_display(),
+        model=usage.model,
+        heard=count(usage.input_audio_tokens),
+        spoken=count(usage.output_audio_tokens),
+        small=" · ".join(part for part in parts if part),
+        cost=money(usage.cost, usage.price.currency if usage.price else ""),
+    )
+
+
+def waits_chart(turns: list[Turn]) -> Chart | None:
+    """The wait before each answer as bars; None with fewer than two to compare."""
+    waits = [(turn.number, wait) for turn in turns if (wait := wait_ms(turn)) is not None]
+    if len(waits) < 2:
+        return None
+    return Chart(
+        title=_("Wait before each answer, in ms"),
+        head=_("Turn"),
+        columns=[Column(gettext_lazy("Wait"))],
+        rows=[
+            Row(_("Turn %(number)d") % {"number": number}, [Cell(str(wait), milliseconds(wait))])
+            for number, wait in waits
+        ],
+    )
