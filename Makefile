@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run call pjsua2 test check unit production e2e bench format screenshots messages lock hooks clean
+.PHONY: help run call pjsua2 test check unit production e2e bench bench-pages format screenshots messages lock hooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ e2e: $(VENV)/.test ## The tests with real calls and a real browser (on the runni
 
 bench: $(VENV)/.test ## Load on two cores of this machine: make bench ARGS="steps --calls 10,50 --seconds 20"
 	@$(BIN)/python -W ignore::DeprecationWarning -m bench $(ARGS)
+
+bench-pages: $(VENV)/.test ## How quick pages are over 1,000,000 calls: make bench-pages ARGS="make", then ARGS="measure"
+	@scripts/system-packages
+	@$(BIN)/python -m bench.pages $(ARGS)
 
 format: $(VENV)/.test ## Let ruff and djade put the code in order
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.forms import BoundField
 from django.utils import timezone
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
 from tenants.models import Agent, Number, Tag
 from tenants.models.choices import CallKind
@@ -63,12 +63,12 @@ class CallFilter(forms.Form):
     outcome = forms.ChoiceField(choices=OUTCOMES, required=False, label=gettext_lazy("Outcome"))
     since = forms.DateField(
         required=False,
-        label=pgettext_lazy("first day", "From"),
+        label=gettext_lazy("First day"),
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
     )
     until = forms.DateField(
         required=False,
-        label=pgettext_lazy("last day", "To"),
+        label=gettext_lazy("Last day"),
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
     )
     agent = forms.ModelChoiceField(

@@ -195,12 +195,12 @@ def _next(pieces: Iterator[bytes]) -> bytes:
 @require_safe
 @tenant_page()
 def call_peaks(request: TenantRequest, call_id: UUID) -> HttpResponse:
-    """The waveform: Recording.peaks as they are. Not found: not drawn yet, or it cannot be."""
-    peaks = Recording.objects.filter(call__public_id=call_id).values_list("peaks", flat=True)
-    found = bytes(peaks.first() or b"")
-    if len(found) != waveforms.SIZE:
-        raise Http404
-    return HttpResponse(found, content_type="application/octet-stream")
+    """The waveform: Recording.peaks as they are; empty (204) while, or if, it is not drawn."""
+    kept = get_object_or_404(Recording.objects.exclude(file=""), call__public_id=call_id)
+    peaks = bytes(kept.peaks)
+    if len(peaks) != waveforms.SIZE:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return HttpResponse(peaks, content_type="application/octet-stream")
 
 
 @require_POST

@@ -24,7 +24,7 @@ from tenants.models import (
     TranscriptEntry,
     User,
 )
-from tenants.services import audit, days, recordings
+from tenants.services import audit, recordings
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,8 @@ def _delete_at_once(rows: QuerySet[Any]) -> None:
 def delete_call(*, call: Call, user: User) -> None:
     """Delete a call with all that belongs to it, for good. Raises CallRuns.
 
-    The audit log keeps that there was one, what it cost and who deleted it.
+    The audit log keeps that there was one, what it cost and who deleted it; the sums of its day
+    stay as they are.
     """
     with transaction.atomic():
         found = Call.all_tenants.select_for_update(of=("self",)).get(pk=call.pk)
@@ -119,6 +120,4 @@ def delete_call(*, call: Call, user: User) -> None:
             cost=None if found.cost is None else str(found.cost),
             currency=found.currency,
         )
-        if found.tenant:
-            days.mark([(found.tenant.pk, days.day_of(found.tenant, found.started_at))])
         found.delete()

@@ -183,7 +183,7 @@ async def test_it_is_downloaded_and_deleted(world: World, chromium: Browser) -> 
     found = await download.value
     assert found.suggested_filename.startswith("call-20")
     assert (await found.path()).read_bytes() == data
-    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("button", name="Delete", exact=True).click()
     await page.get_by_role("dialog").get_by_role("button", name="Delete recording").click()
     await expect(page.locator("#call-recording")).to_have_attribute("data-state", "deleted")
     assert not file.exists()

@@ -19,7 +19,6 @@ from tenants.models import (
     CallNote,
     Recording,
     SearchDocument,
-    StaleDay,
     Tenant,
     ToolCall,
     TranscriptEntry,
@@ -139,7 +138,6 @@ def test_a_call_is_deleted_with_all_of_it_and_the_log_does_not_name_the_caller(
     assert not Call.all_tenants.filter(pk=call.pk).exists()
     assert words(acme) == sound(acme) == {other.pk}
     assert not default_storage.exists(name)
-    assert StaleDay.all_tenants.filter(tenant=acme, day=call.started_at.date()).exists()
     entry = AuditEntry.all_tenants.get(action="call.delete")
     assert entry.user == alice
     assert entry.detail["duration_ms"] == 5000

@@ -1,0 +1,1 @@
+"""How quick the pages are over many calls: `make bench-pages`."""
