@@ -93,6 +93,7 @@ function place({ id, html, into, position }) {
   if (old) {
     const isSame = old.dataset.version && old.dataset.version === fresh.dataset.version;
     if (!isSame && !old.isEqualNode(fresh)) {
+      fresh.toggleAttribute("data-found", old.hasAttribute("data-found"));
       old.replaceWith(fresh);
       announce(fresh, old);
     }

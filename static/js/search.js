@@ -1,8 +1,10 @@
-// "/" leads to the search field of the top bar, from anywhere but where somebody writes.
+// "/" leads to the search field of the top bar, from anywhere but where somebody writes. A hit's link
+// leads to an entry of a transcript, which is marked there.
 
 const WRITING = "input, textarea, select, [contenteditable], dialog";
 
 export function startSearch() {
+  document.getElementById(location.hash.slice(1))?.closest(".entry")?.setAttribute("data-found", "");
   const field = document.querySelector("[data-search]");
   if (!field) return;
   document.addEventListener("keydown", (event) => {

@@ -46,7 +46,7 @@ async def test_a_call_is_found_by_its_words_heard_at_them_and_taken_away(
     await page.goto(f"{house.stack.web}/t/{house.tenant.slug}/search/?q=opening+hou")
     await expect(page.locator(".hit mark").first).to_have_text("opening")
     await page.locator(".hit").click()
-    said = page.locator(".entry:target")
+    said = page.locator(".entry[data-found]")
     await expect(said).to_be_visible()
     await expect(said).to_contain_text("opening hours")
 
