@@ -88,7 +88,7 @@ def start_numbers(tenant: Tenant) -> list[Part]:
                 },
             ),
         )
-        for stat in stats()
+        for stat in stats(tenant)
     ]
     recent = _draw("recent_calls", {"calls": recent_calls(tenant.slug)})
     return [*numbers, Part(id="recent-calls", html=recent)]

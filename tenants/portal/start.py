@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from django.db.models import Count, F, Q
+from django.core.cache import cache
+from django.db.models import Count, F, Q, Sum
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from tenants.models import Agent, Call, Number, ProviderAccount, Turn, Worker
+from tenants.models import (
+    Agent,
+    Call,
+    Number,
+    ProviderAccount,
+    ProviderModel,
+    Tenant,
+    Turn,
+    Worker,
+)
 from tenants.models.choices import CallState, CheckState, RefusalReason
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.calls import call_row, with_names
 from tenants.portal.frame import calls_running, feed_address, page_url, render_page
-from tenants.templatetags.ui import milliseconds
+from tenants.services.days import FAILED
+from tenants.services.usage import spent_this_month
+from tenants.templatetags.ui import milliseconds, money, sums_of_money
+
+T = TypeVar("T")
 
 LAST_CALLS: Final = 8
 TURNS_FOR_MEDIAN: Final = 2000
 PROBLEM_IS_NEWS: Final = timedelta(hours=24)
+MODEL_IN_USE: Final = timedelta(days=7)
+SHUTDOWN_IS_NEAR: Final = timedelta(days=90)
+NEARLY_FULL: Final = 0.9
+KEPT_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,30 +85,64 @@ def midnight() -> datetime:
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def stats() -> list[Stat]:
+def stats(tenant: Tenant) -> list[Stat]:
     """The numbers of the tenant in scope."""
     today = Call.objects.filter(started_at__gte=midnight()).aggregate(
         answered=Count("pk", filter=Q(answered_at__isnull=False)),
         refused=Count("pk", filter=Q(state=CallState.REFUSED)),
+        failed=Count("pk", filter=Q(end_cause__in=FAILED)),
+        talked_ms=Sum("duration_ms", default=0),
     )
-    refused = today["refused"]
     return [
         Stat(id="stat-running", label=_("Calls running"), value=calls_running(), live=True),
         Stat(
             id="stat-answered",
             label=_("Answered today"),
             value=today["answered"],
-            note=ngettext("%(count)d refused", "%(count)d refused", refused) % {"count": refused}
-            if refused
-            else "",
+            note=_not_fine(today["refused"], today["failed"]),
+        ),
+        Stat(
+            id="stat-minutes",
+            label=_("Minutes today"),
+            value=number_format(round(today["talked_ms"] / 60_000), force_grouping=True),
+            note=_("calls that are over"),
         ),
         Stat(
             id="stat-wait",
             label=_("Callers wait for an answer"),
-            value=milliseconds(median_wait_ms()),
+            value=milliseconds(_kept(tenant, "wait", median_wait_ms)),
             note=_("median of today's turns"),
         ),
+        _spend(tenant),
     ]
+
+
+def _not_fine(refused: int, failed: int) -> str:
+    """How many of today's calls were refused and failed; empty when none was."""
+    texts = [
+        (refused, ngettext("%(count)d refused", "%(count)d refused", refused)),
+        (failed, ngettext("%(count)d failed", "%(count)d failed", failed)),
+    ]
+    return ", ".join(text % {"count": count} for count, text in texts if count)
+
+
+def _spend(tenant: Tenant) -> Stat:
+    """What the month has cost so far, of its budget if it has one."""
+    spent = _kept(tenant, "spend", lambda: spent_this_month(tenant))
+    budget = tenant.budget_month
+    if budget is None:
+        note = _("this month")
+        text = sums_of_money(spent)
+    else:
+        note = _("this month, of %(budget)s") % {"budget": money(budget, tenant.budget_currency)}
+        text = money(spent.get(tenant.budget_currency, Decimal()), tenant.budget_currency)
+    return Stat(id="stat-spend", label=_("Spend"), value=text, note=note)
+
+
+def _kept(tenant: Tenant, name: str, find: Callable[[], T]) -> T:
+    """A number that takes longer to find, good for a moment: Start asks at each call's change."""
+    found: T = cache.get_or_set(f"start:{tenant.pk}:{name}:{midnight():%j}", find, KEPT_SECONDS)
+    return found
 
 
 def median_wait_ms() -> int | None:
@@ -169,11 +224,12 @@ def _agent_news(request: TenantRequest) -> list[Attention]:
 
 def attention(request: TenantRequest) -> list[Attention]:
     """What needs somebody now, the worst first."""
-    news = _account_news(request) + _agent_news(request)
-    if not Worker.objects.filter(connected=True).exists():
-        text = _("No media worker is connected: nobody answers the phone.")
-        small = _("Your operator runs the media workers and has to look at it.")
-        news.insert(0, Attention(text=text, small=small, tone="bad"))
+    news = [
+        *_worker_news(),
+        *_account_news(request),
+        *_agent_news(request),
+        *_model_news(request),
+    ]
     busy = Call.objects.filter(
         started_at__gte=midnight(), refusal_reason=RefusalReason.TENANT_LIMIT
     ).count()
@@ -186,6 +242,49 @@ def attention(request: TenantRequest) -> list[Attention]:
         url = page_url("calls", request) + "?outcome=refused"
         news.append(Attention(text=text, button=_("See calls"), url=url))
     return news
+
+
+def _model_news(request: TenantRequest) -> list[Attention]:
+    """Models that the last calls used and that their provider will shut down."""
+    today = timezone.localdate()
+    used = (
+        Call.objects.filter(started_at__gte=timezone.now() - MODEL_IN_USE)
+        .exclude(model="")
+        .order_by()
+        .values("model")
+        .distinct()
+    )
+    ending = ProviderModel.objects.filter(
+        name__in=used, shutdown_on__isnull=False, shutdown_on__lte=today + SHUTDOWN_IS_NEAR
+    ).order_by("shutdown_on")
+    return [
+        Attention(
+            text=_("Your calls use “%(model)s”, which its provider shuts down on %(day)s.")
+            % {"model": model.name, "day": date_format(model.shutdown_on, "DATE_FORMAT")},
+            small=_("Its successor is “%(model)s”.") % {"model": model.replacement}
+            if model.replacement
+            else "",
+            button=_("Agents"),
+            url=page_url("agents", request),
+            tone="bad" if model.shutdown_on and model.shutdown_on <= today else "warn",
+        )
+        for model in ending
+    ]
+
+
+def _worker_news() -> list[Attention]:
+    room = Worker.objects.filter(connected=True, draining=False).aggregate(
+        capacity=Sum("capacity", default=0), calls=Sum("active_calls", default=0)
+    )
+    if not Worker.objects.filter(connected=True).exists():
+        text = _("No media worker is connected: nobody answers the phone.")
+        small = _("Your operator runs the media workers and has to look at it.")
+        return [Attention(text=text, small=small, tone="bad")]
+    if room["capacity"] and room["calls"] >= NEARLY_FULL * room["capacity"]:
+        text = _("The media workers are nearly full: the next callers may hear the busy tone.")
+        small = _("Your operator runs the media workers and has to look at it.")
+        return [Attention(text=text, small=small)]
+    return []
 
 
 def checklist(request: TenantRequest) -> list[Step]:
@@ -230,7 +329,7 @@ def start(request: TenantRequest) -> HttpResponse:
     running = with_names(Call.objects.filter(state__in=words.RUNNING_STATES))
     slug = request.tenant.slug
     context = {
-        "stats": stats(),
+        "stats": stats(request.tenant),
         "attention": attention(request),
         "steps": checklist(request),
         "running": [call_row(call, slug) for call in running],
