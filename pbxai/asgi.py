@@ -25,6 +25,7 @@ from pbxai.prefix import below  # noqa: E402
 from tenants.live.link import WorkerLink  # noqa: E402
 from tenants.live.nowhere import Nowhere  # noqa: E402
 from tenants.live.routing import websocket_urlpatterns  # noqa: E402
+from tenants.live.stream import StreamDoor  # noqa: E402
 
 refuse_unsafe()
 
@@ -35,7 +36,12 @@ _browsers: Any = AllowedHostsOriginValidator(
     AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, re_path(r"", _nowhere)]))
 )
 _link: Any = WorkerLink.as_asgi()
-_sockets: list[Any] = [path(LINK_PATH.lstrip("/"), _link), re_path(r"", _browsers)]
+_stream: Any = StreamDoor()
+_sockets: list[Any] = [
+    path(LINK_PATH.lstrip("/"), _link),
+    path("ws/v1/stream", _stream),
+    re_path(r"", _browsers),
+]
 
 _doors: Any = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": URLRouter(_sockets)})
 application = below(settings.PREFIX, _doors)

@@ -11,7 +11,7 @@ from media_worker.contract import (
     PROMPT_PATH,
     RECORDING_PATH,
 )
-from tenants.api import prompts, worker
+from tenants.api import prompts, stream, worker
 
 urlpatterns = [
     path(ADMISSION_PATH.lstrip("/"), worker.admit_call, name="worker-admit-call"),
@@ -35,5 +35,6 @@ urlpatterns = [
         worker.put_recording,
         name="worker-put-recording",
     ),
+    path("api/v1/stream", stream.stream, name="stream"),
     path("api/v1/", include("tenants.api.v1.api")),
 ]

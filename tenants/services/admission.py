@@ -24,7 +24,7 @@ from tenants.models import Agent, AgentRevision, Call, Number, ProviderAccount, 
 from tenants.models.call import OPEN
 from tenants.models.choices import CallState
 from tenants.models.validators import normalise_number
-from tenants.services import live, prompts, variables
+from tenants.services import live, prompts, stream, variables
 from tenants.services.accounts import provider_access
 from tenants.services.effective import (
     VALUE_NAMES,
@@ -179,7 +179,7 @@ def _decide(key: uuid.UUID, worker: Worker, request: contract.AdmissionRequest) 
     else:
         call = _admitted(key, worker, request, route)
     call.save(force_insert=True)
-    live.publish_on_commit(live.call_changed(call))
+    live.publish_on_commit(live.call_changed(call) + stream.of_call(call))
     return call
 
 

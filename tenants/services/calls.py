@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tenants.models import Call, ToolCall
 from tenants.models.choices import CallState, EndCause, ToolState
-from tenants.services import call_log, live
+from tenants.services import call_log, live, stream
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ def interrupt(
         )
         call_log.close(call)
         log.warning("call_interrupted", call=str(call.public_id), why=detail)
-        notices += live.call_changed(call)
+        notices += live.call_changed(call) + stream.of_call(call)
     return notices
 
 

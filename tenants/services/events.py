@@ -26,7 +26,16 @@ from tenants.models import (
     Worker,
 )
 from tenants.models.choices import CallState, EndCause
-from tenants.services import accounts, admission, call_log, calls, live, recordings, usages
+from tenants.services import (
+    accounts,
+    admission,
+    call_log,
+    calls,
+    live,
+    recordings,
+    stream,
+    usages,
+)
 from tenants.services.text import plain, plain_json
 
 log = structlog.get_logger(__name__)
@@ -104,7 +113,7 @@ def _call_taken(worker: Worker, event: contract.CallTaken, at: datetime) -> list
         end_detail=OFFLINE_DETAIL,
     )
     call.save(force_insert=True)
-    return live.call_changed(call)
+    return live.call_changed(call) + stream.of_call(call)
 
 
 def _call_refused(worker: Worker, event: contract.CallRefused, at: datetime) -> list[live.Notice]:
@@ -117,7 +126,7 @@ def _call_refused(worker: Worker, event: contract.CallRefused, at: datetime) -> 
         )
         call.started_at = call.ended_at = at
         call.save(force_insert=True)
-        return live.call_changed(call)
+        return live.call_changed(call) + stream.of_call(call)
     _own(call, worker)
     if call.state != CallState.RINGING:
         raise NotApplicable("A call that was answered cannot be refused.")
@@ -125,7 +134,7 @@ def _call_refused(worker: Worker, event: contract.CallRefused, at: datetime) -> 
     call.end_detail, call.sip_status = plain(event.detail), contract.SIP_STATUS[event.reason]
     call.ended_at = at
     calls.save(call, "state", "refusal_reason", "end_detail", "sip_status", "ended_at")
-    return live.call_changed(call)
+    return live.call_changed(call) + stream.of_call(call)
 
 
 def _call_answered(call: Call, event: contract.CallAnswered, at: datetime) -> list[live.Notice]:
@@ -133,7 +142,7 @@ def _call_answered(call: Call, event: contract.CallAnswered, at: datetime) -> li
     call.answered_at = at
     call.codec = plain(event.codec, 32)
     calls.save(call, "state", "answered_at", "codec")
-    return live.call_changed(call)
+    return live.call_changed(call) + stream.of_call(call)
 
 
 def _call_ended(call: Call, event: contract.CallEnded, at: datetime) -> list[live.Notice]:
@@ -144,13 +153,14 @@ def _call_ended(call: Call, event: contract.CallEnded, at: datetime) -> list[liv
     call.duration_ms, call.sip_status = event.duration_ms, event.sip_status
     calls.save(call, "state", "ended_at", "end_cause", "end_detail", "duration_ms", "sip_status")
     call_log.close(call)
-    return live.call_changed(call)
+    return live.call_changed(call) + stream.of_call(call)
 
 
 def _session_opened(call: Call, event: contract.SessionOpened, at: datetime) -> list[live.Notice]:
     account = _account(call, event.account_id)
     if account:
         call.account, call.account_name = account, account.name
+        accounts.note_used(account, at)
     call.model = plain(event.model, 100) or call.model
     call.session_id = plain(event.session_id, 255)
     call.input_format, call.output_format = event.input_format.value, event.output_format.value
@@ -190,28 +200,31 @@ def _provider_problem(
 def _transcript_updated(
     call: Call, event: contract.TranscriptUpdated, at: datetime
 ) -> list[live.Notice]:
-    entry, _created = TranscriptEntry.all_tenants.update_or_create(
+    entry = TranscriptEntry(
+        tenant=_tenant(call),
         call=call,
         item_id=plain(event.item_id, 255),
-        defaults={
-            "tenant": _tenant(call),
-            "position": event.position,
-            "speaker": event.speaker.value,
-            "text": plain(event.text),
-            "cut_text": plain(event.cut_text),
-            "final": event.final,
-            "offset_ms": event.offset_ms,
-            "duration_ms": event.duration_ms,
-            "command": _command(event.command_id),
-        },
+        position=event.position,
+        speaker=event.speaker.value,
+        text=plain(event.text),
+        cut_text=plain(event.cut_text),
+        final=event.final,
+        offset_ms=event.offset_ms,
+        duration_ms=event.duration_ms,
+        command=_command(event.command_id),
     )
+    # One statement for a word that comes: the call's row is held, so nobody else writes here.
+    written = {name: getattr(entry, name) for name in (*live.SAID, "command")}
+    same = TranscriptEntry.all_tenants.filter(call=call, item_id=entry.item_id)
+    if not same.update(**written):
+        entry.save(force_insert=True)
     calls.save(call)
-    return [live.entry_changed(call, entry)]
+    return [live.entry_changed(call, entry), *stream.of_entry(call, entry)]
 
 
 def _tool_updated(call: Call, event: contract.ToolUpdated, at: datetime) -> list[live.Notice]:
     tool_call_id = plain(event.tool_call_id, 255)
-    ToolCall.all_tenants.update_or_create(
+    tool, _created = ToolCall.all_tenants.update_or_create(
         call=call,
         tool_call_id=tool_call_id,
         defaults={
@@ -227,7 +240,7 @@ def _tool_updated(call: Call, event: contract.ToolUpdated, at: datetime) -> list
         },
     )
     calls.save(call)
-    return [live.tool_changed(call, tool_call_id)]
+    return [live.tool_changed(call, tool_call_id), *stream.of_tool(call, tool)]
 
 
 def _turn_measured(call: Call, event: contract.TurnMeasured, at: datetime) -> list[live.Notice]:
@@ -274,9 +287,9 @@ def _call_measured(call: Call, event: contract.CallMeasured, at: datetime) -> li
 
 
 def _call_noted(call: Call, event: contract.CallNoted, at: datetime) -> list[live.Notice]:
-    call_log.note(call, event, command=_command(event.command_id), at=at)
+    noted = call_log.note(call, event, command=_command(event.command_id), at=at)
     calls.save(call)
-    return live.call_changed(call)
+    return live.call_changed(call) + stream.of_event(call, noted)
 
 
 def _known(count: int) -> int | None:
@@ -315,7 +328,7 @@ def _call(worker: Worker, call_id: str) -> Call:
     """The event's call, held to the end of the transaction."""
     call = (
         Call.all_tenants.select_for_update(of=("self",))
-        .select_related("tenant")
+        .select_related("tenant", "agent")
         .filter(public_id=_uuid(call_id))
         .first()
     )

@@ -2,9 +2,9 @@
 
 Groups: `tenant.<hex>` hears of the tenant's calls, `call.<hex>` of one call, `worker.<hex>` takes
 commands, `talk.<hex>` gets the answer to a call from a browser, `listen.<hex>` the sound that one
-person listens to, `console` hears of the workers. Messages are small and name rows,
-which whoever hears one loads under its own rights; only what was said comes along, for words are to
-be on the page at once.
+person listens to, `stream.<hex>` a tenant's events for integrators, `console` hears of the workers.
+Messages are small and name rows, which whoever hears one loads under its own rights; only what was
+said comes along, for words are to be on the page at once.
 """
 
 from __future__ import annotations
@@ -77,6 +77,13 @@ class ListeningOver(TypedDict):
     why: str
 
 
+class Streamed(TypedDict):
+    """An event for integrators; see services/stream.py."""
+
+    type: Literal["stream.event"]
+    document: dict[str, Any]
+
+
 class WorkerChanged(TypedDict):
     type: Literal["worker.changed"]
     worker: str
@@ -99,6 +106,7 @@ Message = (
     | Heard
     | ListeningOver
     | WorkerChanged
+    | Streamed
 )
 CONSOLE: Final = "console"
 Notice = tuple[str, Message]
@@ -195,15 +203,16 @@ def publish(notices: Iterable[Notice]) -> None:
 
 
 async def apublish(notices: Iterable[Notice]) -> None:
-    """Send best effort, each notice once: what is lost here, a page's own poll brings."""
+    """Send best effort; that a call changed, once: what is lost here, the next change brings."""
     layer = get_channel_layer()
     if layer is None:
         return
-    seen = []
+    changed = set()
     for group, message in notices:
-        if (group, message) in seen:
-            continue
-        seen.append((group, message))
+        if message["type"] == "call.changed":
+            if (group, message["call"]) in changed:
+                continue
+            changed.add((group, message["call"]))
         try:
             await layer.group_send(group, dict(message))
         except Exception:

@@ -22,7 +22,7 @@ from pbxai.crypto import SecretError
 from tenants.models import Agent, AgentRevision, Call, ProviderAccount, User, Worker
 from tenants.models.call import OPEN, OPEN_STATES
 from tenants.models.choices import CallKind, CallState, EndCause
-from tenants.services import admission, audit, calls, commands, live
+from tenants.services import admission, audit, calls, commands, live, stream
 from tenants.services.effective import EffectiveSettings, effective_settings
 from tenants.services.text import plain
 
@@ -161,7 +161,7 @@ def _begin(kind: CallKind, agent: Agent, source: Source, user: User) -> Call:
             kind=kind.value,
             source=source,
         )
-        live.publish_on_commit(live.call_changed(call))
+        live.publish_on_commit(live.call_changed(call) + stream.of_call(call))
     return call
 
 
@@ -282,5 +282,5 @@ def _close(call_id: uuid.UUID, why: EndCause | RefusalReason, detail: str = "") 
     else:
         call.state, call.end_cause = CallState.ENDED, why.value
     calls.save(call, "state", "ended_at", "end_detail", "refusal_reason", "end_cause")
-    live.publish_on_commit(live.call_changed(call))
+    live.publish_on_commit(live.call_changed(call) + stream.of_call(call))
     return True
