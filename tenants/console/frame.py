@@ -15,7 +15,18 @@ from tenants.frame import THEME_COOKIE, Frame, MenuLink, RailEntry, RailItem
 from tenants.models import Call, Member
 from tenants.models.call import OPEN_STATES
 
-RAIL: Final = (RailEntry("overview", "home", gettext_lazy("Overview")),)
+RAIL: Final = (
+    RailEntry("overview", "home", gettext_lazy("Overview")),
+    RailEntry("tenants", "building", gettext_lazy("Tenants")),
+    RailEntry("calls", "phone", gettext_lazy("Calls")),
+    RailEntry("workers", "server", gettext_lazy("Workers")),
+    RailEntry("models", "coin", gettext_lazy("Models and prices")),
+    RailEntry("defaults", "adjustments", gettext_lazy("Defaults")),
+    RailEntry("jobs", "history", gettext_lazy("Jobs")),
+    RailEntry("health", "activity", gettext_lazy("Health")),
+    RailEntry("support", "lifebuoy", gettext_lazy("Support")),
+    RailEntry("audit", "clipboard-list", gettext_lazy("Audit")),
+)
 
 
 def calls_running() -> int:
@@ -43,7 +54,7 @@ def render_page(
         links=_links(request),
         running=calls_running(),
         home=reverse("console:overview"),
-        live=reverse("console:overview"),
+        live=reverse("console:calls"),
         feed=feed,
         theme=request.COOKIES.get(THEME_COOKIE, ""),
     )

@@ -2,6 +2,7 @@
 
 from tenants.tasks.failures import keep_failure
 from tenants.tasks.money import find_missed_days, remake_days, settle_calls
+from tenants.tasks.people import close_tenants, expire_exports, make_exports
 from tenants.tasks.prompts import (
     prepare_prompts,
     render_due_prompts,
@@ -13,10 +14,13 @@ from tenants.tasks.watch import watch_workers
 
 __all__ = [
     "apply_retention",
+    "close_tenants",
     "draw_missed_waveforms",
     "draw_waveforms",
+    "expire_exports",
     "find_missed_days",
     "keep_failure",
+    "make_exports",
     "prepare_prompts",
     "remake_days",
     "render_due_prompts",

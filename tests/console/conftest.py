@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tenants.models import Number, ProviderAccount, User, Worker
+from tenants.models import Call, JobFailure, Number, ProviderAccount, User, Worker
 from tests.conftest import PASSWORD
 from tests.portal.conftest import browse, call, make_call
+from tests.tenants.money import make_model
 
 __all__ = ["browse", "call", "make_call"]
 
@@ -30,6 +31,15 @@ def operator(browse: Callable[[User], Client], sam: User) -> Client:
 
 
 @pytest.fixture
-def things(number: Number, account: ProviderAccount, worker: Worker) -> dict[str, Any]:
+def things(number: Number, account: ProviderAccount, worker: Worker, call: Call) -> dict[str, Any]:
     """What the addresses of the table take, by the name of the URL's argument."""
-    return {"worker_id": worker.public_id, "tenant_id": number.tenant.public_id}
+    failure = JobFailure.objects.create(
+        task="tenants.tasks.watch.watch_workers", args={"args": [], "kwargs": {}}, error="x"
+    )
+    return {
+        "worker_id": worker.public_id,
+        "tenant_id": number.tenant.public_id,
+        "call_id": call.public_id,
+        "failure_id": failure.pk,
+        "model_id": make_model("gpt-realtime-2.1").pk,
+    }
