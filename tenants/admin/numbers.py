@@ -13,5 +13,15 @@ class NumberPage(Page):
     list_filter = ["is_active", "tenant"]
     search_fields = ["number", "label", "tenant__name"]
     autocomplete_fields = ["tenant", "agent"]
-    fields = ["public_id", "tenant", "number", "label", "agent", "language", "is_active"]
+    fields = [
+        "public_id",
+        "tenant",
+        "number",
+        "label",
+        "agent",
+        "language",
+        "is_active",
+        "opening_hours",
+        "time_zone",
+    ]
     readonly_fields = ["public_id"]

@@ -23,12 +23,16 @@ class TenantPage(Page):
     list_display = ["name", "slug", "is_active", "max_concurrent_calls", "open_calls", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
-    # Limits and retention come with the pages that act on them.
+    # Retention comes with the pages that act on it.
     fields = [
         "slug",
         "name",
         "is_active",
         "max_concurrent_calls",
+        "max_calls_a_minute",
+        "max_numbers",
+        "budget_month",
+        "budget_currency",
         "time_zone",
         "public_id",
         "created_at",

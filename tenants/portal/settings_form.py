@@ -238,7 +238,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(
         self,
         *args: Any,
-        tenant: Tenant,
+        tenant: Tenant | None,
         effective: EffectiveSettings,
         read_only: bool = False,
         **kwargs: Any,
@@ -254,11 +254,18 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         for name, offered in SUGGESTIONS.items():
             self.fields[name].widget.attrs["list"] = f"id_{name}_list"
             self.fields[name].suggestions = offered  # type: ignore[attr-defined]
-        if read_only:
-            for field in self.fields.values():
-                field.disabled = True
+        for name, field in self.fields.items():
+            field.disabled = read_only or self.is_locked(name)
 
-    def _offer_accounts(self, tenant: Tenant) -> None:
+    def is_locked(self, name: str) -> bool:
+        """Whether the operator keeps this level from setting it."""
+        if self.level == "platform" or name not in SETTING_NAMES:
+            return False
+        if name in self.effective.values:
+            return self.effective[name].locked
+        return any(text.locked for text in getattr(self.effective, name).values())
+
+    def _offer_accounts(self, tenant: Tenant | None) -> None:
         field: Any = self.fields["provider_account"]
         # The operator's own accounts belong to no tenant and are offered to all.
         field.queryset = ProviderAccount.all_tenants.filter(Q(tenant=tenant) | Q(tenant=None))
@@ -306,11 +313,12 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         field = self[name]
         return SettingRow(
             field=field,
-            is_here=field.value() not in (None, ""),
+            is_here=field.value() not in (None, "") and not self.is_locked(name),
             inherited_text=setting_words.describe(name, value.inherited),
             inherited_short=setting_words.short(name, value.inherited),
             inherited_level=value.inherited_level,
             shown_if=SHOWN_IF.get(name, ""),
+            locked=self.is_locked(name),
         )
 
     def rows(self, group: str) -> list[SettingRow]:

@@ -192,6 +192,15 @@ def sums_of_money(costs: Mapping[str, Decimal]) -> str:
 
 
 @register.filter
+def rate(amount: Decimal | None) -> str:
+    """A price as its list has it, without noughts at the end; a dash when there is none."""
+    if amount is None:
+        return DASH
+    places = max(2, -int(amount.normalize().as_tuple().exponent))
+    return formats.number_format(amount, places)
+
+
+@register.filter
 def count(number: int) -> str:
     """A number of things, thousands apart."""
     return formats.number_format(number, 0, force_grouping=True)

@@ -16,8 +16,10 @@ from tenants.models import (
     DayStats,
     Number,
     ProviderAccount,
+    SearchDocument,
     StaleDay,
     Tenant,
+    TranscriptEntry,
     Turn,
     Worker,
 )
@@ -83,6 +85,15 @@ def test_a_call_gets_its_cost_and_its_median_wait(used_call: Callable[..., Call]
     assert usage.price is not None
     assert usage.cost == Decimal("0.0768")
     assert settle_due() == 0
+
+
+def test_a_settled_call_is_found_by_its_words(used_call: Callable[..., Call]):
+    call = used_call()
+    TranscriptEntry.all_tenants.create(
+        tenant=call.tenant, call=call, item_id="1", position=1, speaker="caller", text="An oboe."
+    )
+    settle_due()
+    assert "oboe" in SearchDocument.all_tenants.get(call=call).body
 
 
 def test_a_model_without_a_price_costs_what_is_not_known(used_call: Callable[..., Call]):

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-patterns: list[URLPattern] = []
+from tenants.console import defaults, models, tenants
+
+patterns: list[URLPattern] = [
+    path("tenants/", tenants.tenants, name="tenants"),
+    path("tenants/new/", tenants.tenant_new, name="tenant_new"),
+    path("tenants/<uuid:tenant_id>/", tenants.tenant, name="tenant"),
+    path("tenants/<uuid:tenant_id>/suspend/", tenants.tenant_suspend, name="tenant_suspend"),
+    path("models/", models.models, name="models"),
+    path("models/new/", models.model_new, name="model_new"),
+    path("models/<int:model_id>/", models.model, name="model"),
+    path("models/<int:model_id>/prices/", models.price_new, name="price_new"),
+    path("defaults/", defaults.defaults, name="defaults"),
+    path("defaults/explorer/", defaults.explorer, name="explorer"),
+]

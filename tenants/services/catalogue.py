@@ -1,0 +1,100 @@
+"""The catalogue of providers' models: kept by the operator, and whom a shutdown concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from tenants.models import ProviderAccount, ProviderModel, Tenant, User
+from tenants.models.choices import Provider
+from tenants.services import audit, levels
+from tenants.services.levels import Holder, Levels
+from tenants.services.prices import provider_of
+
+AUDITED: Final = (
+    "provider",
+    "name",
+    "kind",
+    "formats",
+    "voices",
+    "context_tokens",
+    "shutdown_on",
+    "replacement",
+    "is_offered",
+    "note",
+)
+SETTINGS: Final = ("model", "transcription_model")
+"""Settings that name a model."""
+AHEAD: Final = timedelta(days=180)
+"""A shutdown that is farther away needs nobody yet."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """An agent that uses a model of the catalogue, and by which setting."""
+
+    holder: Holder
+    model: ProviderModel
+    setting: str
+
+    @property
+    def is_over(self) -> bool:
+        """The model is shut down already."""
+        end = self.model.shutdown_on
+        return end is not None and end <= timezone.now().date()
+
+
+def warnings(tenant: Tenant | None = None, *, on: date | None = None) -> list[Use]:
+    """Agents of a tenant, or of all, whose model is or will soon be shut down, by its day."""
+    last = (on or timezone.now().date()) + AHEAD
+    ending = list(ProviderModel.objects.filter(shutdown_on__lte=last))
+    if not ending:
+        return []
+    found = uses(ending, tenant=tenant)
+    return sorted(
+        found, key=lambda use: (use.model.shutdown_on or last, use.holder.tenant_name.lower())
+    )
+
+
+def uses(models: Iterable[ProviderModel], *, tenant: Tenant | None = None) -> list[Use]:
+    """Which agents use these models, of a tenant or of all."""
+    wanted = {(model.provider, model.name): model for model in models}
+    found = levels.load([*SETTINGS, "provider_account"], tenant=tenant)
+    providers = {
+        pk: provider_of(url) for pk, url in ProviderAccount.all_tenants.values_list("pk", "url")
+    }
+    return [
+        Use(holder, wanted[key], setting)
+        for holder in found.agents
+        for setting in SETTINGS
+        if (key := _key(found, holder, setting, providers)) in wanted
+    ]
+
+
+def _key(
+    found: Levels, holder: Holder, setting: str, providers: dict[int, Provider]
+) -> tuple[str, str]:
+    account, _level = found.value(holder, "provider_account")
+    name, _level = found.value(holder, setting)
+    return providers.get(account, Provider.OTHER), name
+
+
+def save_model(*, model: ProviderModel, user: User | None) -> ProviderModel:
+    """Check and save a model of the catalogue, a new one too. Raises ValidationError."""
+    with transaction.atomic():
+        before = ProviderModel.objects.filter(pk=model.pk).first()
+        model.full_clean()
+        model.save()
+        audit.record(
+            "model.edit" if before else "model.create",
+            model,
+            tenant=None,
+            user=user,
+            changes=audit.diff(before, model, AUDITED),
+        )
+    return model

@@ -1,0 +1,223 @@
+"""The operator looks after customers, the price list and the defaults."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tenants.models import Agent, Invitation, Number, Price, ProviderAccount, Tenant
+from tenants.services.effective import platform_settings
+from tests.tenants.money import make_model, make_price
+
+
+def at(name: str, **arguments: Any) -> str:
+    return reverse(f"console:{name}", kwargs=arguments)
+
+
+def text(browser: Client, url: str, **query: Any) -> str:
+    answer = browser.get(url, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+# --- customers -----------------------------------------------------------------------------------
+
+
+def test_the_list_is_narrowed_by_name_and_state(acme: Tenant, birch: Tenant, operator: Client):
+    Tenant.objects.filter(pk=birch.pk).update(is_active=False)
+    page = text(operator, at("tenants"))
+    assert "Acme Dental" in page
+    assert "Birch Legal" in page
+    assert "Birch Legal" not in text(operator, at("tenants"), q="acme")
+    assert "Acme Dental" not in text(operator, at("tenants"), state="off")
+    assert "No tenant is called so" in text(operator, at("tenants"), q="zzz")
+
+
+def test_a_long_list_is_paged_in_few_queries(operator: Client, django_assert_max_num_queries: Any):
+    Tenant.objects.bulk_create(Tenant(slug=f"t{n}", name=f"Tenant {n:03}") for n in range(120))
+    with django_assert_max_num_queries(20):
+        page = text(operator, at("tenants"))
+    assert "Tenant 049" in page
+    assert "Tenant 050" not in page
+    assert "Tenant 119" in text(operator, at("tenants"), page=3)
+
+
+NEW = {
+    "name": "Cedar",
+    "slug": "cedar",
+    "owner_email": "cora@cedar.example",
+    "time_zone": "Europe/Vienna",
+    "max_concurrent_calls": "5",
+    "max_calls_a_minute": "20",
+    "max_numbers": "2",
+    "budget_month": "100",
+    "budget_currency": "EUR",
+}
+
+
+def test_a_customer_is_made_and_its_owner_invited(operator: Client):
+    answer = operator.post(at("tenant_new"), NEW)
+    made = Tenant.objects.get(slug="cedar")
+    assert answer["Location"] == at("tenant", tenant_id=made.public_id)
+    assert (made.time_zone, made.max_calls_a_minute, made.max_numbers) == ("Europe/Vienna", 20, 2)
+    assert Invitation.all_tenants.get(tenant=made).email == "cora@cedar.example"
+    [letter] = mail.outbox
+    assert letter.to == ["cora@cedar.example"]
+    assert "/invitations/" in letter.body
+
+
+def test_where_no_letter_goes_out_the_link_is_shown(
+    operator: Client, settings: Any, tmp_path: Path
+):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = tmp_path
+    page = operator.post(at("tenant_new"), NEW).content.decode()
+    assert re.search(r"/invitations/[^/\s<]+/", page)
+    made = Tenant.objects.get(slug="cedar")
+    assert f'action="{at("tenant", tenant_id=made.public_id)}"' in page
+
+
+def test_a_short_name_that_is_taken_is_refused_at_its_field(acme: Tenant, operator: Client):
+    answer = operator.post(at("tenant_new"), NEW | {"slug": "acme"})
+    assert "slug" in answer.context["form"].errors
+    assert not Invitation.all_tenants.exists()
+
+
+def test_limits_are_set_and_a_customer_switched_off_and_on(acme: Tenant, operator: Client):
+    url = at("tenant", tenant_id=acme.public_id)
+    data = {key: value for key, value in NEW.items() if key not in {"slug", "owner_email"}}
+    assert operator.post(url, data | {"name": "Acme"}).status_code == 302
+    acme.refresh_from_db()
+    assert (acme.slug, acme.max_concurrent_calls, acme.budget_currency) == ("acme", 5, "EUR")
+    answer = operator.post(url, data | {"max_calls_a_minute": "0"})
+    assert "max_calls_a_minute" in answer.context["form"].errors
+    suspend = at("tenant_suspend", tenant_id=acme.public_id)
+    operator.post(suspend)
+    acme.refresh_from_db()
+    assert not acme.is_active
+    assert "Switch on" in text(operator, url)
+    operator.post(suspend, {"on": "1"})
+    acme.refresh_from_db()
+    assert acme.is_active
+
+
+def test_the_page_of_a_customer_takes_few_queries_and_shows_no_content(
+    number: Number, operator: Client, django_assert_max_num_queries: Any
+):
+    with django_assert_max_num_queries(20):
+        page = text(operator, at("tenant", tenant_id=number.tenant.public_id))
+    assert "You are the reception" not in page
+
+
+# --- models and prices ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ending(agent: Agent) -> Any:
+    """A model that Acme's agent uses and that is shut down in a month."""
+    ProviderAccount.all_tenants.update(url="wss://api.openai.com/v1/realtime")
+    Agent.all_tenants.filter(pk=agent.pk).update(model="old")
+    day = timezone.now().date() + timedelta(days=30)
+    return make_model("old", shutdown_on=day, replacement="gpt-realtime-2.1")
+
+
+def test_the_catalogue_names_who_uses_what_ends(ending: Any, operator: Client):
+    page = text(operator, at("models"))
+    assert "uses old, which the provider shuts down on" in page
+    assert "The provider names gpt-realtime-2.1 in its place." in page
+    assert "Acme Dental" in text(operator, at("model", model_id=ending.pk))
+
+
+def test_a_model_is_added_and_changed(operator: Client):
+    data = {
+        "provider": "other",
+        "name": "theirs",
+        "kind": "realtime",
+        "formats": ["pcmu", "pcm24k"],
+        "voices": "ada, grace",
+        "is_offered": "on",
+    }
+    assert operator.post(at("model_new"), data).status_code == 302
+    model = make_model("theirs", "other")
+    assert (model.formats, model.voices) == (["pcmu", "pcm24k"], ["ada", "grace"])
+    url = at("model", model_id=model.pk)
+    assert operator.post(url, data | {"shutdown_on": "2027-01-20"}).status_code == 302
+    model.refresh_from_db()
+    assert model.shutdown_on == date(2027, 1, 20)
+    assert "in the catalogue already" in operator.post(at("model_new"), data).content.decode()
+
+
+def test_a_price_is_added_from_a_day_on(operator: Client):
+    before = make_price("m", text_in=1)
+    url = at("price_new", model_id=before.model.pk)
+    data = {"valid_from": "2027-01-01", "currency": "USD", "text_in": "0.60", "source": "a page"}
+    assert operator.post(url, data).status_code == 302
+    before.refresh_from_db()
+    assert before.valid_to == date(2026, 12, 31)
+    assert Price.objects.filter(model=before.model).count() == 2
+    page = text(operator, at("model", model_id=before.model.pk))
+    assert "text 0.60 /" in page
+    refused = operator.post(url, {"valid_from": "2028-01-01", "currency": "USD"})
+    assert "Give at least one price." in refused.content.decode()
+    refused = operator.post(url, data)
+    assert refused.status_code == 200
+    assert Price.objects.filter(model=before.model).count() == 2
+
+
+# --- defaults ------------------------------------------------------------------------------------
+
+
+def defaults_as_sent(browser: Client) -> dict[str, Any]:
+    """What the page of the defaults would send as it stands."""
+    form = browser.get(at("defaults")).context["form"]
+    sent = {}
+    for bound in form:
+        value = bound.value()
+        if bound.name in {"greetings", "consents", "apologies"}:
+            sent[f"{bound.name}-languages"] = list(value)
+            sent |= {f"{bound.name}-{code}": words for code, words in value.items()}
+        elif value is not None:
+            sent[bound.html_name] = value
+    return sent
+
+
+def test_defaults_are_changed_and_locked(agent: Agent, operator: Client):
+    sent = defaults_as_sent(operator) | {"voice": "cedar", "locked": ["voice", "model"]}
+    answer = operator.post(at("defaults"), sent)
+    assert answer.status_code == 302, answer.context["form"].errors
+    row = platform_settings()
+    assert (row.voice, row.locked) == ("cedar", ["model", "voice"])
+    assert row.greetings == {"en": "Hello! How can I help you?"}
+
+
+def test_the_explorer_shows_who_has_what_and_who_would_change(agent: Agent, operator: Client):
+    Agent.all_tenants.filter(pk=agent.pk).update(voice="ash")
+    url = at("explorer")
+    page = text(operator, url, name="voice")
+    assert "Voice: the default is marin." in page
+    assert "ash" in page
+    assert "0 agents of 1 would change." in text(operator, url, name="voice", value="cedar")
+    assert "1 agent of 1 would change." in text(operator, url, name="voice", lock="locked")
+    assert "1 agent of 1 would change." in text(operator, url, name="interrupt", value="False")
+    assert "Reception" in text(operator, url, name="nonsense")
+    answer = operator.get(url, {"name": "speed", "value": "9"})
+    assert answer.context["form"].errors
+
+
+def test_the_explorer_takes_few_queries(
+    acme: Tenant, operator: Client, django_assert_max_num_queries: Any
+):
+    Agent.all_tenants.bulk_create(Agent(tenant=acme, name=f"Agent {n:03}") for n in range(250))
+    with django_assert_max_num_queries(20):
+        page = text(operator, at("explorer"), name="model", value="new")
+    assert "250 agents of 250 would change." in page
+    assert "Agent 099" in page
+    assert "Agent 100" not in page
