@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-patterns: list[URLPattern] = []
+from tenants.console import audit, support
+
+patterns: list[URLPattern] = [
+    path("audit/", audit.audit, name="audit"),
+    path("support/", support.support, name="support"),
+]

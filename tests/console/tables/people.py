@@ -4,4 +4,7 @@ from typing import Final
 
 from tests.console.tables.page import Page
 
-PAGES: Final[tuple[Page, ...]] = ()
+PAGES: Final[tuple[Page, ...]] = (
+    Page("audit"),
+    Page("support"),
+)
