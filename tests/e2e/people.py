@@ -29,7 +29,7 @@ async def signed_in(chromium: Browser, house: House, *, path: str = "") -> Page:
     await page.goto(f"{house.stack.web}/accounts/login/")
     await page.get_by_label("E-mail").fill(house.owner.email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.wait_for_url(f"{house.stack.web}/t/{house.tenant.slug}/**")
     if path:
         await page.goto(f"{house.stack.web}/t/{house.tenant.slug}/{path}")
