@@ -18,6 +18,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from media_worker.config import ConfigError, read_config
 from media_worker.worker import Worker, WorkerError
 
+TALKATIVE: Final = ("websockets", "httpx", "httpcore", "aiortc", "aioice", "libav")
 SECRET_NAMES: Final = re.compile(r"secret|token|password|api_key|authorization", re.IGNORECASE)
 
 
@@ -72,7 +73,7 @@ def configure_logging(*, debug: bool) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
             "root": {"handlers": ["stderr"], "level": "DEBUG" if debug else "INFO"},
             # These show headers with keys in them, or whole frames, when they may say everything.
-            "loggers": {name: {"level": "WARNING"} for name in ("websockets", "httpx", "httpcore")},
+            "loggers": {name: {"level": "WARNING"} for name in TALKATIVE},
         }
     )
     structlog.configure(

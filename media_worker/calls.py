@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 import structlog
 
 from media_worker.apology import Apologies
@@ -25,6 +26,14 @@ PROMPT_SECONDS: Final = 0.3
 """A caller hears ringing while a prompt is fetched; what is not here by then is said live."""
 
 
+class _Held(msgspec.Struct):
+    """A call while it is held."""
+
+    leg: Leg
+    recording: Recording | None = None
+    answered_at: float | None = None
+
+
 class Calls:
     """`emit` takes what happened on a call, `on_change` hears that one came or went."""
 
@@ -40,6 +49,9 @@ class Calls:
         on_change: Callable[[], None],
     ) -> None:
         self.by_id: dict[str, Conversation] = {}
+        self.on_over: Callable[[str], None] = lambda _: None
+        """Hears that a call is over."""
+        self._held: dict[str, _Held] = {}
         self._emit = emit
         self._clock = clock
         self._metrics = metrics
@@ -56,22 +68,23 @@ class Calls:
         to legs of this kind; the call came at `rang_at`."""
         self._apologies.prepare(plan.apology, leg.clock_rate)
         is_ended = False
-        recording: Recording | None = None
+        held = self._held[plan.call_id] = _Held(leg)
 
         def emit(event: AnyEvent) -> None:
             nonlocal is_ended
             is_ended = is_ended or isinstance(event, CallEnded)
             if isinstance(event, CallAnswered):
-                self._metrics.set_up(self._clock.now() - rang_at)
-            if recording is not None and isinstance(event, CallAnswered):
-                recording.answered(self._clock.now())
+                held.answered_at = self._clock.now()
+                self._metrics.set_up(held.answered_at - rang_at)
+                if held.recording is not None:
+                    held.recording.answered(held.answered_at)
             self._emit(plan.call_id, event)
 
         try:
             prompts = await self._prompts.within(PROMPT_SECONDS, plan.prompts, leg.clock_rate)
             if plan.settings.record:
-                recording = self._recordings.begin(plan.call_id, leg.clock_rate)
-                await leg.record(recording.tap)
+                held.recording = self._recordings.begin(plan.call_id, leg.clock_rate)
+                await leg.record(held.recording.tap)
             conversation = Conversation(
                 plan=plan,
                 leg=leg,
@@ -86,11 +99,22 @@ class Calls:
             cause = await conversation.run()
             log.info("call.ended", cause=cause)
         finally:
-            if recording is not None:
-                recording.end()
+            if held.recording is not None:
+                held.recording.end()
             self._remove(plan.call_id)
             if not is_ended:
                 self._emit(plan.call_id, CallEnded(cause=EndCause.INTERNAL_ERROR))
+
+    async def overheard(self, call_id: str) -> Recording | None:
+        """The call's sound, for those who listen; None while there is none."""
+        held = self._held.get(call_id)
+        if held is None or held.answered_at is None:
+            return None
+        if held.recording is None:
+            held.recording = self._recordings.begin(call_id, held.leg.clock_rate, is_kept=False)
+            held.recording.answered(held.answered_at)
+            await held.leg.record(held.recording.tap)
+        return held.recording
 
     def hang_up_all(self, cause: EndCause) -> None:
         for conversation in list(self.by_id.values()):
@@ -103,5 +127,7 @@ class Calls:
 
     def _remove(self, call_id: str) -> None:
         self.by_id.pop(call_id, None)
+        self._held.pop(call_id, None)
+        self.on_over(call_id)
         self._metrics.call_over(call_id)
         self._on_change()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol
 
 from media_worker.calls import Calls
 from media_worker.contract import (
@@ -29,6 +29,18 @@ _BASIC: Final = (HangUpCall, CheckAccount)
 """Every build knows them; Hello does not name them."""
 
 
+class Talk(Protocol):
+    """A conversation by voice or in writing: what people may ask of it."""
+
+    def hang_up(self, cause: EndCause, command_id: str = "") -> None: ...
+
+    async def say(self, command_id: str, text: str) -> str: ...
+
+    async def mute(self, command_id: str, muted: bool) -> str: ...
+
+    async def transfer(self, command_id: str, uri: str, name: str) -> str: ...
+
+
 class Desk:
     """Each command's doer says why it could not be done, in one plain sentence, or nothing.
 
@@ -36,7 +48,8 @@ class Desk:
     """
 
     def __init__(self, calls: Calls, check: Callable[[str], Awaitable[str]]) -> None:
-        self._calls = calls
+        self.rooms: list[Mapping[str, Talk]] = [calls.by_id]
+        """What runs here, by call."""
         self._doers: dict[type[Command], Callable[[Any], Awaitable[str]]] = {}
         self.take_on(HangUpCall, self._hang_up)
         self.take_on(CheckAccount, lambda command: check(command.check_id))
@@ -58,28 +71,31 @@ class Desk:
         do = self._doers.get(type(command))
         return UNKNOWN if do is None else await do(command)
 
+    def _find(self, call_id: str) -> Talk | None:
+        return next((room[call_id] for room in self.rooms if call_id in room), None)
+
     async def _hang_up(self, command: HangUpCall) -> str:
-        conversation = self._calls.by_id.get(command.call_id)
+        conversation = self._find(command.call_id)
         if conversation is None:
             return NO_SUCH_CALL
         conversation.hang_up(EndCause.OPERATOR_HUNG_UP, command.command_id)
         return ""
 
     async def _say(self, command: SayText) -> str:
-        conversation = self._calls.by_id.get(command.call_id)
+        conversation = self._find(command.call_id)
         if conversation is None:
             return NO_SUCH_CALL
         text = command.text.strip()[:MOST_CHARACTERS]
         return await conversation.say(command.command_id, text) if text else NO_WORDS
 
     async def _mute(self, command: MuteAgent) -> str:
-        conversation = self._calls.by_id.get(command.call_id)
+        conversation = self._find(command.call_id)
         if conversation is None:
             return NO_SUCH_CALL
         return await conversation.mute(command.command_id, command.muted)
 
     async def _transfer(self, command: TransferCall) -> str:
-        conversation = self._calls.by_id.get(command.call_id)
+        conversation = self._find(command.call_id)
         if conversation is None:
             return NO_SUCH_CALL
         if not ADDRESS.fullmatch(command.uri):

@@ -4,13 +4,49 @@ from __future__ import annotations
 
 import fcntl
 import resource
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+MEASURED_SECONDS: Final = 2.0
 
 
 class HostError(Exception):
     """The host does not give it; says why in plain words."""
+
+
+class Load:
+    """What this process takes of the machine; measured anew at most every few seconds, since
+    heartbeats come with each call. `late_frames` counts those of the process."""
+
+    def __init__(self, late_frames: Callable[[], int]) -> None:
+        self._count_late = late_frames
+        self._wall, self._cpu = time.monotonic(), time.process_time()
+        self.cpu_percent = 0.0
+        """Of one core, since the time before."""
+        self.memory_bytes = resident_bytes()
+        self.late_frames = 0
+
+    def measure(self) -> None:
+        wall, cpu = time.monotonic(), time.process_time()
+        passed = wall - self._wall
+        if passed < MEASURED_SECONDS:
+            return
+        self.cpu_percent = round(100 * (cpu - self._cpu) / passed, 1)
+        self._wall, self._cpu = wall, cpu
+        self.memory_bytes = resident_bytes()
+        self.late_frames = self._count_late()
+
+
+def resident_bytes() -> int:
+    """Memory that this process has; 0 where the system does not say (Linux does)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * resource.getpagesize()
 
 
 @contextmanager

@@ -205,6 +205,10 @@ class Metrics:
         """Whether it was measured or not."""
         self._audio.forget(call_id)
 
+    def late_frames(self) -> int:
+        """Frames of 20 ms that were handed out late since the start."""
+        return self._audio.sums().late_frames
+
     def note(self, call_id: str, event: AnyEvent) -> None:
         """Count what happened."""
         match event:
@@ -277,11 +281,15 @@ class _LiveCollector(Collector):
         if self.status is None:
             return
         yield from _status_metrics(self.status())
+        yield from _audio_metrics(self.sums())
+
+    def sums(self) -> AudioCounts:
+        """Of the calls that are over and those that run."""
         with self._lock:
             sums = msgspec.structs.replace(self._over)
             for counts in self._running.values():
                 sums.add(counts())
-        yield from _audio_metrics(sums)
+        return sums
 
 
 def _status_metrics(status: WorkerStatus) -> Iterator[Metric]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import signal
 import socket
 import uuid
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from media_worker.apology import Apologies
 from media_worker.audio.activity import VoiceActivity
-from media_worker.audio.neural import NeuralError, NeuralVad
+from media_worker.audio.neural import NeuralVad
 from media_worker.calls import Calls
+from media_worker.chats import Chats
 from media_worker.config import WorkerConfig
 from media_worker.contract import (
     RETRY_AFTER_SECONDS,
@@ -29,7 +31,9 @@ from media_worker.contract import (
     AdmissionRequest,
     AnyEvent,
     CallPlan,
+    DrainWorker,
     EndCause,
+    Frame,
     Heartbeat,
     Hello,
     Refusal,
@@ -42,15 +46,20 @@ from media_worker.control.outbox import Outbox, OutboxError
 from media_worker.control.prompts import Prompts
 from media_worker.conversation.ticker import Ticker
 from media_worker.desk import Desk
-from media_worker.host import HostError, only_one, raise_file_limit
+from media_worker.equipment import load_neural_vad, sip_config_of
+from media_worker.host import HostError, Load, only_one, raise_file_limit
 from media_worker.invites import Allowance, request_of
+from media_worker.listening import Listening
 from media_worker.metrics import Metrics, WorkerStatus
 from media_worker.metrics_server import MetricsError, MetricsServer
 from media_worker.realtime.check import check_account
 from media_worker.recording.recordings import Recordings
-from media_worker.sip.certificate import ensure_certificate
-from media_worker.sip.config import SipConfig, SipError
+from media_worker.sip.config import SipError
 from media_worker.sip.endpoint import IncomingCall, Invite, SipEndpoint
+from media_worker.variables import filled
+
+if TYPE_CHECKING:  # loaded only where browsers may call
+    from media_worker.browser_calls import BrowserCalls
 
 log = structlog.get_logger(__name__)
 
@@ -83,13 +92,18 @@ class Worker:
         self._turned_away = Allowance(TURNED_AWAY_A_MINUTE)
         self._metrics = Metrics(version=VERSION)
         self._metrics_server: MetricsServer | None = None
+        self._load = Load(self._metrics.late_frames)
+        self._neural: NeuralVad | None = None
         self._activity: VoiceActivity
         self._outbox: Outbox
         self._recordings: Recordings
         self._admission: Admission
         self._prompts: Prompts
         self._calls: Calls
+        self._browser_calls: BrowserCalls | None = None
         self._desk: Desk
+        self._chats: Chats
+        self._listening: Listening
         self._link: Link
         self._endpoint: SipEndpoint
 
@@ -131,28 +145,14 @@ class Worker:
         except OSError as error:
             raise WorkerError(f"No folder for recordings: {error}") from None
         self._emit("", WorkerStarted(boot_id=self._boot_id))
-        self._admission = Admission(config.web_url, config.worker_token, self._outbox)
-        self._prompts = Prompts(config.web_url, config.worker_token, config.folder / "prompts")
-        self._calls = Calls(
-            self._emit,
-            clock=self._clock,
-            metrics=self._metrics,
-            apologies=self._apologies,
-            prompts=self._prompts,
-            recordings=self._recordings,
-            on_change=lambda: self._link.beat(),
-        )
-        self._desk = Desk(self._calls, self._check)
-        self._link = Link(
-            config.web_url,
-            config.worker_token,
-            self._outbox,
-            hello=self._hello,
-            heartbeat=self._heartbeat,
-            on_command=self._desk.do,
-        )
-        sip_config = self._sip_config()
-        await self._open_ears(sip_config.clock_rate)
+        self._open_desk()
+        try:
+            sip_config = sip_config_of(config)
+        except SipError as error:
+            raise WorkerError(f"The SIP side cannot be set up: {error}") from None
+        await self._open_ears(config.clock_rate)
+        if config.browser_calls:
+            await self._open_browser_room()
         self._endpoint = SipEndpoint(sip_config, self._on_invite, self._on_turned_away)
         self._clock.on_lag = self._metrics.ticked
         self._clock.start()
@@ -172,33 +172,68 @@ class Worker:
             sip_build=self._endpoint.build,
         )
 
+    def _open_desk(self) -> None:
+        """Everything between the calls and the web side."""
+        config = self._config
+        self._admission = Admission(config.web_url, config.worker_token, self._outbox)
+        self._prompts = Prompts(config.web_url, config.worker_token, config.folder / "prompts")
+        self._calls = Calls(
+            self._emit,
+            clock=self._clock,
+            metrics=self._metrics,
+            apologies=self._apologies,
+            prompts=self._prompts,
+            recordings=self._recordings,
+            on_change=lambda: self._link.beat(),
+        )
+        self._desk = Desk(self._calls, self._check)
+        self._desk.take_on(DrainWorker, self._drain_on_command)
+        self._chats = Chats(
+            self._admission,
+            self._emit,
+            clock=self._clock,
+            spawn=self._spawn,
+            is_draining=lambda: self._draining,
+        )
+        self._chats.join(self._desk)
+        self._link = Link(
+            config.web_url,
+            config.worker_token,
+            self._outbox,
+            hello=self._hello,
+            heartbeat=self._heartbeat,
+            on_command=self._desk.do,
+            on_welcome=lambda welcome: self._set_draining(welcome.draining),
+        )
+        self._listening = Listening(
+            self._calls,
+            hear=self._link.hear,
+            tell=lambda frame: self._spawn(self._tell(frame)),
+        )
+        self._listening.join(self._desk)
+
     async def _open_ears(self, clock_rate: int) -> None:
-        """Now, in a thread: the model takes some 200 ms, which no call shall feel."""
-        neural = None
-        try:
-            neural = await asyncio.to_thread(NeuralVad, clock_rate)
-        except NeuralError as error:
-            log.error("worker.no_neural_vad", used_instead="webrtc", error=str(error))
-        self._activity = VoiceActivity(clock_rate, neural)
+        self._neural = await load_neural_vad(clock_rate)
+        self._activity = VoiceActivity(clock_rate, self._neural)
         self._clock.before(self._activity.listen)
 
-    def _sip_config(self) -> SipConfig:
+    async def _open_browser_room(self) -> None:
         config = self._config
-        try:
-            certificate, key = ensure_certificate(config.folder / "tls", config.sip_address)
-            return SipConfig(
-                address=config.sip_address,
-                public_address=config.sip_public_address,
-                port=config.sip_port,
-                tls_port=config.tls_port,
-                tls_certificate=certificate,
-                tls_key=key,
-                rtp_port=config.rtp_port,
-                max_calls=config.max_calls,
-                clock_rate=config.clock_rate,
-            )
-        except (OSError, SipError) as error:
-            raise WorkerError(f"The SIP side cannot be set up: {error}") from None
+        rooms = await asyncio.to_thread(importlib.import_module, "media_worker.browser_calls")
+        # Their own: one reader reads one kind of source.
+        activity = VoiceActivity(config.clock_rate, self._neural)
+        self._clock.before(activity.listen)
+        self._browser_calls = rooms.open_room(
+            config,
+            self._calls,
+            self._admission,
+            clock=self._clock,
+            activity=activity,
+            spawn=self._spawn,
+            tell=self._link.tell,
+            is_draining=lambda: self._draining,
+        )
+        self._browser_calls.join(self._desk)
 
     def _serve_metrics(self) -> None:
         address, port = self._config.metrics_address, self._config.metrics_port
@@ -244,7 +279,8 @@ class Worker:
                 await self._refuse(call, verdict)
             else:
                 self._metrics.admitted()
-                await self._calls.hold(call.leg, verdict, self._activity, rang_at)
+                plan = filled(verdict, request)
+                await self._calls.hold(call.leg, plan, self._activity, rang_at)
         except Exception:
             log.exception("worker.call_failed")
             with suppress(Exception):
@@ -283,14 +319,20 @@ class Worker:
             capacity=self._endpoint.capacity,
             addresses=self._endpoint.addresses,
             clock_rate=self._config.clock_rate,
+            browser_calls=self._config.browser_calls,
             commands=self._desk.tags,
         )
 
     def _heartbeat(self) -> Heartbeat:
+        self._load.measure()
         return Heartbeat(
             active_calls=len(self._calls),
             draining=self._draining,
             outbox_depth=self._outbox.depth,
+            active_browser_calls=self._browser_calls.active if self._browser_calls else 0,
+            cpu_percent=self._load.cpu_percent,
+            memory_bytes=self._load.memory_bytes,
+            late_frames=self._load.late_frames,
         )
 
     def _status(self) -> WorkerStatus:
@@ -323,6 +365,21 @@ class Worker:
             log.critical("worker.link_failed", exc_info=task.exception())
             self.stop()
 
+    async def _tell(self, frame: Frame) -> None:
+        await self._link.tell(frame)
+
+    async def _drain_on_command(self, command: DrainWorker) -> str:
+        self._set_draining(command.draining)
+        return ""
+
+    def _set_draining(self, wanted: bool) -> None:
+        """By the operator's word; calls that run go on, and it can be taken back."""
+        if self._stop_asked.is_set() or wanted == self._draining:
+            return
+        self._draining = wanted
+        log.info("worker.draining" if wanted else "worker.resumed", calls=len(self._calls))
+        self._link.beat()
+
     # --- stop ------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
@@ -346,12 +403,15 @@ class Worker:
     async def _end(self, linking: asyncio.Task[None]) -> None:
         self._draining = True
         self._calls.hang_up_all(EndCause.WORKER_STOPPED)
+        self._chats.hang_up_all(EndCause.WORKER_STOPPED)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=GOODBYE_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._endpoint.stop()
+        if self._browser_calls is not None:
+            await self._browser_calls.close()
         await self._recordings.close()
         await self._hand_over_events()
         linking.cancel()

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -21,6 +22,7 @@ from media_worker.contract import (
     ADMISSION_PATH,
     CHECK_PATH,
     MAX_FRAME_BYTES,
+    PLAN_PATH,
     AccountCheckPlan,
     AdmissionRequest,
     CallPlan,
@@ -105,6 +107,21 @@ class Admission:
             return None
         _raise_for_status(status)
         return _decoded(decode_check_plan, body)
+
+    async def waiting_plan(self, call_id: str) -> CallPlan | Refusal | None:
+        """The plan of a call that was begun in a browser; None when it does not wait any more.
+
+        Raises AdmissionError.
+        """
+        try:
+            status, body = await self._post(PLAN_PATH.format(call_id=quote(call_id, safe="")), b"")
+        except httpx.HTTPError as error:
+            raise AdmissionError(RefusalReason.WEB_UNREACHABLE, type(error).__name__) from None
+        if status == httpx.codes.NOT_FOUND:
+            return None
+        _raise_for_status(status)
+        verdict: CallPlan | Refusal = _decoded(decode_admission, body)
+        return verdict
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -37,6 +37,7 @@ from media_worker.contract import (
     Frame,
     Heartbeat,
     Hello,
+    ListenAudio,
     Rejected,
     Welcome,
     decode_down,
@@ -55,6 +56,10 @@ CAREFUL_RECORDS: Final = BATCH_RECORDS
 MOST_SET_ASIDE: Final = 10
 """In a row; a web side that takes none of so many takes nothing at all, and we wait for it."""
 WELCOME_SECONDS: Final = 10.0
+MOST_PIECES: Final = 40
+"""Of a second for four who listen; older ones are of no use to them."""
+AUDIO_BACKLOG: Final = 16 * 1024
+"""Bytes that the network has not taken: as long as there are more, sound waits, and gets old."""
 ACK_SECONDS: Final = 30.0
 """A batch not acknowledged for so long: the web side cannot store; try over a new link."""
 FIRST_DELAY_SECONDS: Final = 0.5
@@ -100,6 +105,7 @@ class Link:
         hello: Callable[[], Hello],
         heartbeat: Callable[[], Heartbeat],
         on_command: Callable[[Command], Awaitable[str]],
+        on_welcome: Callable[[Welcome], None] = lambda _: None,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         first_delay_seconds: float = FIRST_DELAY_SECONDS,
     ) -> None:
@@ -109,6 +115,7 @@ class Link:
         self._hello = hello
         self._heartbeat = heartbeat
         self._on_command = on_command
+        self._on_welcome = on_welcome
         self._heartbeat_seconds = heartbeat_seconds
         self._first_delay = first_delay_seconds
         self._work = asyncio.Event()
@@ -119,6 +126,8 @@ class Link:
         self._set_aside = 0
         self._commands: dict[str, asyncio.Task[None]] = {}
         self._socket: ClientConnection | None = None
+        self._audio: deque[ListenAudio] = deque(maxlen=MOST_PIECES)
+        self._audio_came = asyncio.Event()
         self.connected = asyncio.Event()
         self.malformed_frames = 0
         outbox.on_commit(self._work.set)
@@ -149,6 +158,11 @@ class Link:
         except ConnectionClosed:
             return False
         return True
+
+    def hear(self, frame: ListenAudio) -> None:
+        """Send it soon, if the socket takes it; where it does not, the oldest are lost."""
+        self._audio.append(frame)
+        self._audio_came.set()
 
     # --- one connection --------------------------------------------------------------------------
 
@@ -190,12 +204,18 @@ class Link:
         self._sent.clear()
         self._work.set()
         log.info("link.up", worker=frame.worker, acknowledged=frame.acknowledged)
+        self._on_welcome(frame)
 
     async def _serve(self, socket: ClientConnection) -> None:
-        """Until the connection ends, which one of the three says by an exception."""
+        """Until the connection ends, which one of them says by an exception."""
         tasks = [
             asyncio.create_task(part(socket), name=f"link {part.__name__}")
-            for part in (self._send_events, self._send_heartbeats, self._follow)
+            for part in (
+                self._send_events,
+                self._send_heartbeats,
+                self._send_audio,
+                self._follow,
+            )
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -233,6 +253,15 @@ class Link:
                 await asyncio.wait_for(self._beat.wait(), self._heartbeat_seconds)
             except TimeoutError:
                 continue
+
+    async def _send_audio(self, socket: ClientConnection) -> None:
+        """Only into a socket that has room: what is listened to never delays an event."""
+        self._audio.clear()
+        while True:
+            await self._audio_came.wait()
+            self._audio_came.clear()
+            while self._audio and socket.transport.get_write_buffer_size() < AUDIO_BACKLOG:
+                await self._send(socket, self._audio.popleft())
 
     async def _follow(self, socket: ClientConnection) -> None:
         while True:

@@ -180,12 +180,10 @@ class Dialogue:
     # --- what the provider says ------------------------------------------------------------------
 
     def _take(self, event: SessionEvent, session: RealtimeSession) -> None:
+        if self._muted and self._is_unwanted(event):
+            return
         now = self._clock.now()
         match event:
-            case AgentItem() if not self._is_wanted(event.response_id):
-                pass
-            case AgentAudio() if not self._is_wanted(self.agent.response_of(event.item_id)):
-                pass
             case AgentAudio():
                 if self.agent.audio(event, session.info.output_format, now):
                     self._duty.spoke()
@@ -210,6 +208,15 @@ class Dialogue:
                 if isinstance(event, AgentItem):
                     self.words.item_began(event.item_id, event.response_id)
 
+    def _is_unwanted(self, event: SessionEvent) -> bool:
+        """Speech that a muted agent shall not utter."""
+        match event:
+            case AgentItem(response_id=response_id):
+                return not self._is_wanted(response_id)
+            case AgentAudio(item_id=item_id):
+                return not self._is_wanted(self.agent.response_of(item_id))
+        return False
+
     def _is_wanted(self, response_id: str) -> bool:
         """A muted agent says only what a person asks for."""
         return not self._muted or self.words.is_theirs(response_id)
@@ -220,8 +227,10 @@ class Dialogue:
                 self._make(self._keeper.speech_started(self.caller.began))
             case SpeechStopped():
                 self._keeper.speech_stopped()
-            case CallerText():
+            case CallerText(usage=usage):
                 self._words_came.set()
+                if usage is not None:
+                    self._emit(usage)
             case TurnCommitted():
                 self._duty.is_owed = not self._muted
                 self._keeper.turn_committed(now)

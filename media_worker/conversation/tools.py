@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from media_worker.contract import EndCause, ToolSet, ToolState, ToolUpdated, TransferTarget
-from media_worker.conversation.leg import Leg, TransferOutcome
+from media_worker.conversation.leg import TransferOutcome
 from media_worker.conversation.timings import CallTime
 from media_worker.realtime.session import ToolRequested
 from media_worker.realtime.tools import HANG_UP, TRANSFER_CALL
@@ -26,6 +26,12 @@ PERSONS_PATIENCE_SECONDS: Final = 5.0
 """A transfer that a person asks for waits no longer for the agent to finish."""
 BUSY: Final = "Something else is being done right now."
 CALL_ENDED: Final = "The call ended before this was done."
+
+
+class Line(Protocol):
+    """What tools ask of the telephone side."""
+
+    async def transfer(self, uri: str, *, timeout_seconds: float) -> TransferOutcome: ...
 
 
 class Stage(Protocol):
@@ -50,7 +56,7 @@ class Tools:
     def __init__(
         self,
         tools: ToolSet,
-        leg: Leg,
+        leg: Line,
         stage: Stage,
         time: CallTime,
         emit: Callable[[ToolUpdated], None],

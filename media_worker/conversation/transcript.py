@@ -152,6 +152,13 @@ class Transcript:
         share = _share(entry, heard_ms, received_ms, is_whole)
         entry.heard = max(entry.heard, words_within(entry.text, share))
 
+    def shown(self, item_id: str, at_ms: int) -> None:
+        """All that has come of an agent's item is known to the person, who reads it."""
+        entry = self._entries.get(item_id)
+        if entry is not None and not entry.final:
+            entry.offset_ms = entry.offset_ms or max(0, at_ms)
+            entry.heard = len(entry.text)
+
     def finish(self, item_id: str) -> None:
         """All of an agent's item was played, and its text is whole."""
         entry = self._entries.get(item_id)

@@ -226,6 +226,10 @@ class RealtimeClient:
         self._core.said(text)
         self._flush()
 
+    async def send_text(self, text: str) -> None:
+        self._core.send_text(text)
+        self._flush()
+
     async def respond(self) -> None:
         self._core.respond()
         self._flush()

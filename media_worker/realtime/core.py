@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from media_worker.audio.formats import bytes_per_ms
-from media_worker.contract import AudioFormat, Greeting, ProblemKind
+from media_worker.contract import AudioFormat, Greeting, ProblemKind, UsageReported
 from media_worker.realtime import complaints, failures, wire
 from media_worker.realtime.audio_check import AudioCheck
 from media_worker.realtime.calls import FunctionCalls
@@ -37,7 +37,7 @@ from media_worker.realtime.session import (
     TurnCommitted,
 )
 from media_worker.realtime.shape import ClientEvent, Shape
-from media_worker.realtime.usage import usage_reported
+from media_worker.realtime.usage import transcription_usage, usage_reported
 
 _Status = Literal["completed", "cancelled", "failed", "incomplete"]
 _STATUSES: Final[dict[str | None, _Status]] = {
@@ -116,6 +116,10 @@ class SessionCore:
         if before is not None:
             self._send(self._shape.item_delete(before, self._id("delete_")))
 
+    def send_text(self, text: str) -> None:
+        self._send(self._shape.item_written(text))
+        self.respond()
+
     def respond(self) -> None:
         self._ask(Ask(self._id("respond_")))
 
@@ -186,7 +190,8 @@ class SessionCore:
                 text = self._caller_text.pop(event.item_id, "")
                 if event.transcript is not None:
                     text = event.transcript
-                return [CallerText(event.item_id, text, final=True)]
+                usage = self._transcription_usage(event)
+                return [CallerText(event.item_id, text, final=True, usage=usage)]
             case wire.TranscriptionFailed():
                 text = self._caller_text.pop(event.item_id, "")
                 return [CallerText(event.item_id, text, final=True, failed=True)]
@@ -207,9 +212,9 @@ class SessionCore:
             case wire.SpokenDone():
                 return self._on_words_done(event)
             case wire.WrittenDelta():
-                self._output(event.response_id).text = True
+                return self._on_written(event)
             case wire.WrittenDone():
-                return self._complain_of_text(event.response_id)
+                return self._on_written_done(event)
             case wire.ArgumentsDone():
                 self._calls.arguments_done(event)
             case wire.ResponseDone():
@@ -222,6 +227,13 @@ class SessionCore:
         text = self._caller_text.get(item_id, "") + delta
         self._caller_text[item_id] = text
         return [CallerText(item_id, text, final=False)] if delta else []
+
+    def _transcription_usage(self, event: wire.TranscriptionCompleted) -> UsageReported | None:
+        try:
+            return transcription_usage(event.usage, self._shape.settings.transcription_model)
+        except msgspec.ValidationError:
+            self.complaints.ignored["transcription usage"] += 1
+            return None
 
     def _provider_answers(self) -> bool:
         detection = self._shape.turn_detection(guarded=self.is_guarded)
@@ -307,6 +319,18 @@ class SessionCore:
         if self._items.is_begun(event.item_id) and event.transcript is not None:
             events.append(AgentTextDone(event.item_id, event.transcript))
         return events
+
+    def _on_written(self, event: wire.WrittenDelta) -> list[SessionEvent]:
+        if self._shape.is_text:
+            return self._on_words(wire.SpokenDelta(event.item_id, event.delta, event.response_id))
+        self._output(event.response_id).text = True
+        return []
+
+    def _on_written_done(self, event: wire.WrittenDone) -> list[SessionEvent]:
+        if self._shape.is_text:
+            done = wire.SpokenDone(event.item_id, event.text, event.response_id)
+            return self._on_words_done(done)
+        return self._complain_of_text(event.response_id)
 
     def _on_output_item_done(self, event: wire.OutputItemDone) -> list[SessionEvent]:
         if event.item.type != "function_call":

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from media_worker.contract import CallPlan, Dialect, ProviderAccess, Settings, ToolSet
+from media_worker.contract import CallKind, CallPlan, Dialect, ProviderAccess, Settings, ToolSet
 from media_worker.realtime.client import RealtimeClient
 from media_worker.realtime.connection import Deadlines
 from media_worker.realtime.openai import OpenAiShape
@@ -31,10 +31,12 @@ def new_session(
     tools: ToolSet,
     *,
     language: str,
+    is_text: bool = False,
     deadlines: Deadlines | None = None,
 ) -> RealtimeClient:
-    """A session that is not open yet. `language` is that of what it says by itself."""
-    shape = SHAPES[settings.dialect](settings, tools, language=language)
+    """A session that is not open yet. `language` is that of what it says by itself; `is_text`: it
+    takes text and gives text."""
+    shape = SHAPES[settings.dialect](settings, tools, language=language, is_text=is_text)
     return RealtimeClient(provider, shape, deadlines=deadlines)
 
 
@@ -46,6 +48,12 @@ def session_maker(plan: CallPlan) -> Callable[[str], RealtimeClient]:
         if context:
             instructions = f"{settings.instructions}{CONTINUED}{context}"
             settings = msgspec.structs.replace(settings, instructions=instructions)
-        return new_session(plan.provider, settings, plan.tools, language=plan.language)
+        return new_session(
+            plan.provider,
+            settings,
+            plan.tools,
+            language=plan.language,
+            is_text=plan.kind is CallKind.CHAT,
+        )
 
     return make

@@ -27,19 +27,22 @@ class OpenAiShape(Shape):
         return {
             "type": "realtime",
             "instructions": settings.instructions,
-            "output_modalities": ["audio"],
-            "audio": {
-                "input": self._input(guarded=guarded),
-                "output": {
-                    "format": _FORMATS[self.output_format],
-                    "voice": settings.voice,
-                    "speed": settings.speed,
-                },
-            },
+            "output_modalities": ["text" if self.is_text else "audio"],
+            **({} if self.is_text else {"audio": self._audio(guarded=guarded)}),
             "tools": self.tools,
             "tool_choice": "auto",
             "max_output_tokens": self.max_output_tokens(),
             **settings.session_extra,
+        }
+
+    def _audio(self, *, guarded: bool) -> dict[str, Any]:
+        return {
+            "input": self._input(guarded=guarded),
+            "output": {
+                "format": _FORMATS[self.output_format],
+                "voice": self.settings.voice,
+                "speed": self.settings.speed,
+            },
         }
 
     def _input(self, *, guarded: bool) -> dict[str, Any]:

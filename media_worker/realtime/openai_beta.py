@@ -32,7 +32,7 @@ class OpenAiBetaShape(Shape):
     def session(self, *, guarded: bool) -> dict[str, Any]:
         settings = self.settings
         session: dict[str, Any] = {
-            "modalities": ["audio", "text"],
+            "modalities": ["text"] if self.is_text else ["audio", "text"],
             "instructions": settings.instructions,
             "voice": settings.voice,
             "input_audio_format": _FORMATS[self.input_format],

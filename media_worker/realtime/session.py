@@ -85,6 +85,8 @@ class CallerText(msgspec.Struct, frozen=True):
     text: str
     final: bool
     failed: bool = False
+    usage: UsageReported | None = None
+    """What it cost to understand them."""
 
 
 class ResponseStarted(msgspec.Struct, frozen=True):
@@ -227,6 +229,10 @@ class RealtimeSession(Protocol):
 
         A second call corrects the first: `text` is then what was really heard, "" nothing.
         """
+        ...
+
+    async def send_text(self, text: str) -> None:
+        """The person writes, and is answered (sessions for text)."""
         ...
 
     async def respond(self) -> None:

@@ -25,7 +25,11 @@ class Shape(ABC):
     assistant_text: ClassVar[str]
     """Content type of the agent's words where there is no sound with them."""
 
-    def __init__(self, settings: Settings, tools: ToolSet, *, language: str) -> None:
+    def __init__(
+        self, settings: Settings, tools: ToolSet, *, language: str, is_text: bool = False
+    ) -> None:
+        self.is_text = is_text
+        """The session takes text and gives text."""
         self.settings = settings
         self.tools = functions.definitions(tools)
         self.language = language
@@ -116,6 +120,12 @@ class Shape(ABC):
         if after is not None:
             event["previous_item_id"] = after
         return event
+
+    def item_written(self, text: str) -> ClientEvent:
+        """What a person wrote. Without an id: what the web side calls it is too long for some."""
+        content = [{"type": "input_text", "text": text}]
+        item = {"type": "message", "role": "user", "content": content}
+        return {"type": "conversation.item.create", "item": item}
 
     def response_cancel(self, response_id: str | None, event_id: str) -> ClientEvent:
         event: ClientEvent = {"type": "response.cancel", "event_id": event_id}

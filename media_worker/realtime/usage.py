@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from media_worker.contract import UsageReported
+from media_worker.contract import UsageKind, UsageReported
 
 _Count = Annotated[int, msgspec.Meta(ge=0)] | None
 
@@ -35,6 +35,20 @@ class _Usage(msgspec.Struct):
     output_token_details: _Output | None = None
 
 
+class _TranscriptionInput(msgspec.Struct):
+    text: _Count = msgspec.field(default=None, name="text_tokens")
+    audio: _Count = msgspec.field(default=None, name="audio_tokens")
+
+
+class _TranscriptionUsage(msgspec.Struct):
+    """Tokens or seconds, as the model is paid for (REALTIME.md section 1.4)."""
+
+    input_tokens: _Count = None
+    output_tokens: _Count = None
+    input_token_details: _TranscriptionInput | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
 def usage_reported(raw: msgspec.Raw, model: str) -> UsageReported | None:
     """The counts as the provider gave them; cached tokens are a part of the input tokens.
 
@@ -55,6 +69,25 @@ def usage_reported(raw: msgspec.Raw, model: str) -> UsageReported | None:
         cached_audio_tokens=cached_audio,
         output_text_tokens=made.text_tokens or 0,
         output_audio_tokens=made.audio_tokens or 0,
+    )
+
+
+def transcription_usage(raw: msgspec.Raw, model: str) -> UsageReported | None:
+    """What understanding a turn of the caller cost; None where the provider does not say.
+
+    Raises msgspec.ValidationError for what is no usage.
+    """
+    usage = msgspec.json.decode(raw, type=_TranscriptionUsage | None)
+    if usage is None:
+        return None
+    given = usage.input_token_details or _TranscriptionInput(audio=usage.input_tokens)
+    return UsageReported(
+        kind=UsageKind.TRANSCRIPTION,
+        model=model,
+        input_text_tokens=given.text or 0,
+        input_audio_tokens=given.audio or 0,
+        output_text_tokens=usage.output_tokens or 0,
+        seconds=usage.seconds or 0.0,
     )
 
 

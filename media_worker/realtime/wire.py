@@ -135,6 +135,7 @@ class TranscriptionUpdated(_Event, frozen=True):
 class TranscriptionCompleted(_Event, frozen=True):
     item_id: str
     transcript: str | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class TranscriptionFailed(_Event, frozen=True):
@@ -190,10 +191,14 @@ class WrittenDelta(_Event, frozen=True):
     """Text that nobody hears; `output_text`."""
 
     response_id: str = ""
+    item_id: str = ""
+    delta: str = ""
 
 
 class WrittenDone(_Event, frozen=True):
     response_id: str = ""
+    item_id: str = ""
+    text: str | None = None
 
 
 class ArgumentsDone(_Event, frozen=True):

@@ -33,14 +33,27 @@ FREE_BYTES: Final = 256 * 1024 * 1024
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Report = Callable[[str, RecordingProblem], None]
+Sink = Callable[[int, bytes], None]
+"""Takes stereo PCM that begins so many ms after the call's answer, on the writer's thread."""
 
 
 class Recording:
     """One call's. `answered` and `end` belong to the event loop, all else to the writer."""
 
-    def __init__(self, call_id: str, tap: Tap, post: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        tap: Tap,
+        post: Callable[[Callable[[], None]], None],
+        *,
+        is_kept: bool = True,
+    ) -> None:
         self.call_id = call_id
         self.tap = tap
+        self.is_kept = is_kept
+        """It is written to a file; else it is only listened to."""
+        self.sinks: tuple[Sink, ...] = ()
+        """Who listens. The event loop puts another tuple here, the writer reads it."""
         self.answered_at: float | None = None
         self.has_ended = False
         self.has_failed = False
@@ -87,9 +100,10 @@ class Recorder:
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
-    def begin(self, call_id: str, clock_rate: int) -> Recording:
-        """Frames may come into its tap from now on; they are kept once the call is answered."""
-        recording = Recording(call_id, Tap(clock_rate), self._orders.put)
+    def begin(self, call_id: str, clock_rate: int, *, is_kept: bool = True) -> Recording:
+        """Frames may come into its tap from now on; they are kept once the call is answered, or
+        only listened to."""
+        recording = Recording(call_id, Tap(clock_rate), self._orders.put, is_kept=is_kept)
         self._orders.put(lambda: self._add(recording))
         return recording
 
@@ -109,7 +123,8 @@ class Recorder:
             due = max(due + BEAT_SECONDS, monotonic())
             beat += 1
             for recording in list(self._recordings):
-                if recording.has_ended or self._closing or recording.slot == beat % SLOTS:
+                is_due = recording.slot == beat % SLOTS or recording.sinks
+                if is_due or recording.has_ended or self._closing:
                     self._serve(recording)
 
     def _take_orders(self, due: float) -> None:
@@ -140,8 +155,11 @@ class Recorder:
 
     def _store(self, recording: Recording, *, is_last: bool) -> None:
         if recording.answered_at is not None:
+            before_ms = recording.tap.took_ms
             pcm = recording.tap.take()
-            if pcm and not recording.has_failed:
+            if pcm and recording.sinks:
+                _play(recording, before_ms, pcm)
+            if pcm and recording.is_kept and not recording.has_failed:
                 self._append(recording, pcm)
         if is_last:
             self._finish(recording)
@@ -162,7 +180,7 @@ class Recorder:
             # More ticks have shown when the first one was due, and so where the recording begins.
             self._folder.write_facts(_facts(recording))
             self._hand_on(recording)
-        elif recording.answered_at is not None and not recording.has_failed:
+        elif recording.is_kept and recording.answered_at is not None and not recording.has_failed:
             self._report(recording, RecordingProblem.NO_SOUND)
 
     def _hand_on(self, recording: Recording) -> None:
@@ -193,11 +211,25 @@ class Recorder:
         self._loop.call_soon_threadsafe(self._on_problem, recording.call_id, problem)
 
 
-def _facts(recording: Recording) -> Facts:
+def _play(recording: Recording, before_ms: int, pcm: bytes) -> None:
+    """To those who listen; what is wrong with one of them is no reason not to record."""
+    for sink in recording.sinks:
+        try:
+            sink(_offset_ms(recording) + before_ms, pcm)
+        except Exception:
+            log.exception("recording.sink_failed", call=recording.call_id)
+
+
+def _offset_ms(recording: Recording) -> int:
+    """Where the recording begins, from the call's answer on."""
     began_at, answered_at = recording.tap.began_at, recording.answered_at
     offset = 0.0 if began_at is None or answered_at is None else began_at - answered_at
+    return round(offset * 1000)
+
+
+def _facts(recording: Recording) -> Facts:
     return Facts(
         call_id=recording.call_id,
         clock_rate=recording.tap.clock_rate,
-        offset_ms=round(offset * 1000),
+        offset_ms=_offset_ms(recording),
     )

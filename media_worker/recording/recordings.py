@@ -65,8 +65,9 @@ class Recordings:
         if self.unsent()[0]:
             self._on_ready()
 
-    def begin(self, call_id: str, clock_rate: int) -> Recording:
-        return self._recorder.begin(call_id, clock_rate)
+    def begin(self, call_id: str, clock_rate: int, *, is_kept: bool = True) -> Recording:
+        """`is_kept`: a file is made of it; else it is there for those who listen."""
+        return self._recorder.begin(call_id, clock_rate, is_kept=is_kept)
 
     def unsent(self) -> tuple[int, int]:
         """Recordings that wait here: how many, and their bytes."""

@@ -26,6 +26,7 @@ class WorkerProcess:
             "PBXAI_SIP_PORT": str(self.sip_port),
             "PBXAI_RTP_PORT": "21000",
             "PBXAI_DRAIN_SECONDS": "5",
+            "PBXAI_BROWSER_CALLS": "0",
             **environment,
         }
         self.output = ""

@@ -17,8 +17,10 @@ from media_worker.contract import (
     HangUpCall,
     Heartbeat,
     Hello,
+    ListenAudio,
     Rejected,
     SayText,
+    Welcome,
 )
 from media_worker.control.link import Link
 from media_worker.control.outbox import Outbox
@@ -33,11 +35,12 @@ class Worker:
         self.draining = False
         self.calls = {"known-call"}
         self.checked: list[str] = []
+        self.welcomes: list[Welcome] = []
         self.let_check = asyncio.Event()
         self.link = Link(
             url, token, outbox,
             hello=self.hello, heartbeat=self.heartbeat,
-            on_command=self.do,
+            on_command=self.do, on_welcome=self.welcomes.append,
             heartbeat_seconds=0.05, first_delay_seconds=0.01,
         )  # fmt: skip
 
@@ -80,6 +83,10 @@ def worker_at(tmp_path: Path):
         await worker.outbox.close()
 
     return start
+
+
+def piece(seq: int) -> ListenAudio:
+    return ListenAudio(listen_id="l", seq=seq, at_ms=seq * 100, caller=bytes(800), agent=bytes(800))
 
 
 def codecs(web: LinkStub) -> list[int]:
@@ -286,6 +293,39 @@ async def test_link_says_that_a_command_failed_and_lives_on(worker_at, caplog):
         (failed,) = (done for done in web.done if not done.ok)
         assert failed.detail == "Something went wrong inside the media worker."
     assert "link.command_failed" in caplog.text
+
+
+async def test_link_sends_what_is_listened_to_and_events_beside_it(worker_at):
+    async with LinkStub() as web, worker_at(web.url) as worker:
+        await web.until(lambda: bool(web.hellos) and bool(web.heartbeats))
+        for seq in range(30):
+            worker.link.hear(piece(seq))
+        worker.say(1, 2, 3)
+        await web.until(lambda: len(web.heard) == 30 and len(web.records) == 3)
+        assert [one.seq for one in web.heard] == list(range(30))
+        assert web.heard[0].caller == bytes(800)
+
+
+async def test_link_loses_the_oldest_sound_while_there_is_no_way_for_it(worker_at):
+    async with LinkStub() as gone:
+        pass
+    async with worker_at(gone.url) as worker:
+        for seq in range(1000):
+            worker.link.hear(piece(seq))
+        assert len(worker.link._audio) <= 40
+        async with LinkStub(port=gone.port) as web:
+            await web.until(lambda: bool(web.heartbeats))
+            worker.link.hear(piece(1000))
+            await web.until(lambda: bool(web.heard))
+            assert [one.seq for one in web.heard] == [1000], "what is old is of no use"
+
+
+async def test_link_tells_what_the_welcome_said(worker_at):
+    async with LinkStub() as web:
+        web.draining = True
+        async with worker_at(web.url) as worker:
+            await web.until(lambda: bool(web.heartbeats))
+            assert worker.welcomes[0].draining
 
 
 async def test_link_answers_over_the_connection_that_there_is(worker_at):

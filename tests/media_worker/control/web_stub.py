@@ -15,11 +15,14 @@ from media_worker.contract import (
     LINK_PATH,
     Ack,
     AdmissionRequest,
+    BrowserCallAnswer,
     CommandDone,
     Events,
     Frame,
     Heartbeat,
     Hello,
+    ListenAudio,
+    ListenEnded,
     Record,
     Rejected,
     Welcome,
@@ -40,6 +43,8 @@ class HttpStub:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.on_put: Callable[[str, bytes], int] = lambda _path, _body: 404
         """Path with its query, and the body; the status."""
+        self.on_plan: Callable[[str], Answer] = lambda _call_id: (404, b"{}")
+        """The plan of a call that was begun in a browser."""
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -73,19 +78,26 @@ class HttpStub:
                     status = self.on_put(first.split()[1], body)
                     writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
                     continue
-                self.requests.append((first.split()[1], headers, body))
+                path = first.split()[1]
+                if path.endswith("/plan"):
+                    self._write(writer, *self.on_plan(path.split("/")[-2]))
+                    continue
+                self.requests.append((path, headers, body))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 if answer is None:  # hang up without a word
                     break
                 status, text = (
                     answer(decode_admission_request(body)) if callable(answer) else answer
                 )
-                writer.write(
-                    f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
-                    f"Content-Length: {len(text)}\r\n\r\n".encode()
-                    + text
-                )
+                self._write(writer, status, text)
         writer.close()
+
+    def _write(self, writer: asyncio.StreamWriter, status: int, text: bytes) -> None:
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(text)}\r\n\r\n".encode()
+            + text
+        )
 
 
 class LinkStub:
@@ -97,6 +109,13 @@ class LinkStub:
         self.hellos: list[Hello] = []
         self.heartbeats: list[Heartbeat] = []
         self.done: list[CommandDone] = []
+        self.heard: list[ListenAudio] = []
+        self.listened: list[str] = []
+        """Whose listening the worker has ended."""
+        self.draining = False
+        """What Welcome says."""
+        self.answers: dict[str, BrowserCallAnswer] = {}
+        """By call; the last one of each."""
         self.stored: dict[tuple[str, int], Record] = {}
         self.seen: list[Record] = []
         """All that came, in order, also again and not acknowledged."""
@@ -177,11 +196,19 @@ class LinkStub:
                     known = self.acknowledged.get(frame.stream, 0)
                     for data in self.garbage:
                         await socket.send(data)
-                    await self._send(socket, Welcome(worker="stub", acknowledged=known))
+                    await self._send(
+                        socket, Welcome(worker="stub", acknowledged=known, draining=self.draining)
+                    )
                 case Heartbeat():
                     self.heartbeats.append(frame)
                 case CommandDone():
                     self.done.append(frame)
+                case ListenAudio():
+                    self.heard.append(frame)
+                case ListenEnded():
+                    self.listened.append(frame.listen_id)
+                case BrowserCallAnswer(call_id=call_id):
+                    self.answers[call_id] = frame
                 case Events(stream=stream, records=records):
                     await self._store(socket, stream, records)
             self._changed.notify_all()

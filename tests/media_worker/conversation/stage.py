@@ -182,6 +182,9 @@ class ScriptedSession:
     async def said(self, text: str) -> None:
         self.asked.append(("said", text))
 
+    async def send_text(self, text: str) -> None:
+        self.asked.append(("send_text", text))
+
     async def respond(self) -> None:
         self.asked.append(("respond", None))
 

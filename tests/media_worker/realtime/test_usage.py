@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from media_worker.contract import UsageReported
+from media_worker.contract import UsageKind, UsageReported
 from tests.media_worker.realtime.cores import Feed, core
 
 
@@ -58,3 +58,32 @@ def test_totals_alone() -> None:
 @pytest.mark.parametrize("counts", [None, {"input_tokens": -4}, {"input_tokens": "many"}, [1]])
 def test_no_counts_or_odd_ones_cost_nothing_but_the_counts(counts: Any) -> None:
     assert usage(counts) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (
+            {
+                "type": "tokens", "total_tokens": 30, "input_tokens": 22, "output_tokens": 8,
+                "input_token_details": {"text_tokens": 2, "audio_tokens": 20},
+            },
+            UsageReported(
+                kind=UsageKind.TRANSCRIPTION, model="gpt-transcribe", input_text_tokens=2,
+                input_audio_tokens=20, output_text_tokens=8,
+            ),
+        ),
+        (
+            {"type": "duration", "seconds": 2.5},
+            UsageReported(kind=UsageKind.TRANSCRIPTION, model="gpt-transcribe", seconds=2.5),
+        ),
+        (None, None),
+        ({"seconds": -1}, None),
+        ("rubbish", None),
+    ],
+)  # fmt: skip
+def test_understanding_the_caller_is_counted_too(usage, expected) -> None:
+    session = Feed(core(transcription_model="gpt-transcribe"))
+    kind = "conversation.item.input_audio_transcription.completed"
+    (event,) = session(kind, item_id="u1", content_index=0, transcript="Hello", usage=usage)
+    assert (event.text, event.final, event.usage) == ("Hello", True, expected)
