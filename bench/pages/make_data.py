@@ -242,8 +242,8 @@ def _said(size: Size, spoken: list[Sentence]) -> None:
 def _measured() -> None:
     chance = random.Random(SEED + 2)
     calls = list(_answered())
-    marks = "caller_stopped_ms end_known_ms first_audio_ms first_packet_ms"
-    with copying(Turn, "call_id", "tenant_id", "number", marks) as write:
+    marks = "call_id tenant_id number caller_stopped_ms end_known_ms first_audio_ms first_packet_ms"
+    with copying(Turn, marks) as write:
         for call, tenant, _, length in calls:
             for number in range(1, TURNS + 1):
                 at = length * number // (TURNS + 1)

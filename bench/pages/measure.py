@@ -76,7 +76,7 @@ def pages() -> list[Measured]:
 def left_out() -> list[str]:
     """Pages that nothing made up can be shown on."""
     things = set(_things(Tenant.objects.get(slug="t0")))
-    tables = {"portal": portal.PAGES, "console": console.PAGES}
+    tables: dict[str, Any] = {"portal": portal.PAGES, "console": console.PAGES}
     return [
         f"{door}:{page.name}"
         for door, table in tables.items()

@@ -219,14 +219,15 @@ def used_settings(call: Call) -> list[UsedSetting]:
 @tenant_page()
 def call(request: TenantRequest, call_id: UUID) -> HttpResponse:
     found = find_call(call_id)
+    view = call_view(found, request.tenant.slug)
     context = {
-        "call": call_view(found, request.tenant.slug),
+        "call": view,
         "timeline": timeline(found),
         "used": used_settings(found),
         "actions": actions(request, found),
         "marks": marks(request, found),
         "cost": call_cost(found),
-        "waits": None if found.is_open else waits_chart(list(Turn.objects.filter(call=found))),
+        "waits": None if found.is_open else waits_chart(view.turns),
     }
     feed = feed_address(request, call=found)
     return render_page(request, "portal/call.html", context, here="calls", feed=feed)

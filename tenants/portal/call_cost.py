@@ -8,9 +8,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from tenants.models import Call, CallUsage, Turn
+from tenants.models import Call, CallUsage
 from tenants.portal.charts import Cell, Chart, Column, Row
-from tenants.portal.timeline import wait_ms
+from tenants.portal.timeline import TurnBar
 from tenants.templatetags.ui import count, milliseconds, money
 
 
@@ -68,9 +68,9 @@ def _line(usage: CallUsage) -> UsageLine:
     )
 
 
-def waits_chart(turns: list[Turn]) -> Chart | None:
+def waits_chart(turns: list[TurnBar]) -> Chart | None:
     """The wait before each answer as bars; None with fewer than two to compare."""
-    waits = [(turn.number, wait) for turn in turns if (wait := wait_ms(turn)) is not None]
+    waits = sorted((turn.number, turn.wait_ms) for turn in turns if turn.wait_ms is not None)
     if len(waits) < 2:
         return None
     return Chart(

@@ -17,6 +17,9 @@ from tenants.services.search import QUERY_LENGTH
 
 FIRST: Final = ("q", "caller", "outcome")
 """Shown at once; the rest unfolds."""
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 9000
+"""Beyond them a time zone's offset may lead out of the calendar."""
 
 OUTCOMES: Final = (
     ("", gettext_lazy("Any outcome")),
@@ -146,12 +149,9 @@ class CallFilter(forms.Form):
 
 def _midnight(day: date | None, days: int = 0) -> datetime | None:
     """When the day begins where the reader is."""
-    if day is None:
+    if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
         return None
-    try:
-        return timezone.make_aware(datetime.combine(day + timedelta(days=days), time()))
-    except OverflowError:
-        return None
+    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time()))
 
 
 def _range_ms(text: str) -> tuple[int | None, int | None]:

@@ -13,6 +13,7 @@ from tenants.services import audit
 
 MOST_TAGS: Final = 20
 """Of one call."""
+LONGEST_NOTE: Final = 4000
 
 
 def add_tag(*, call: Call, name: str, user: User) -> Tag:
@@ -52,6 +53,10 @@ def add_note(*, call: Call, text: str, user: User) -> CallNote:
     """Raises ValidationError."""
     if call.tenant is None:
         raise ValueError("Only a call that was taken has notes.")
+    if len(text) > LONGEST_NOTE:
+        raise ValidationError(
+            _("A note can have %(count)d characters.") % {"count": LONGEST_NOTE}, code="too_long"
+        )
     note = CallNote(tenant=call.tenant, call=call, user=user, text=text.strip())
     note.full_clean()
     with transaction.atomic():

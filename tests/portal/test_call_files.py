@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
@@ -38,7 +39,10 @@ def alices(alice: User, browse: Callable[[User], Client]) -> Client:
 
 
 def body(answer: Any) -> str:
-    return b"".join(answer.streaming_content).decode()
+    async def collect() -> bytes:
+        return b"".join([piece async for piece in answer.streaming_content])
+
+    return async_to_sync(collect)().decode()
 
 
 def table(browser: Client, query: str = "") -> list[dict[str, str]]:
@@ -182,7 +186,8 @@ def test_tags_are_added_offered_and_taken_off(
     assert Tag.all_tenants.exists()
     alices.post(address("call_tags", call_id=other.public_id), {"remove": "Late bill"})
     assert not Tag.all_tenants.exists()
-    actions = list(AuditEntry.all_tenants.order_by("pk").values_list("action", flat=True))
+    entries = AuditEntry.all_tenants.filter(action__startswith="call.").order_by("pk")
+    actions = list(entries.values_list("action", flat=True))
     assert actions == ["call.tag", "call.tag", "call.untag", "call.untag"]
 
 
@@ -196,7 +201,7 @@ def test_a_tag_that_is_too_long_or_one_too_many_is_refused_in_words(
         call.tags.add(Tag.all_tenants.create(tenant=acme, name=f"t{number}"))
     card = alices.post(url, {"name": "more"}, headers=HTMX).content.decode()
     assert "A call can have 20 tags." in card
-    assert call.tags.count() == 20
+    assert Call.tags.through.objects.filter(call=call).count() == 20
 
 
 def test_notes_are_ones_own_to_delete(
@@ -245,7 +250,7 @@ def test_a_call_shows_what_it_cost_and_used(call: Call, alices: Client):
         cost=Decimal("0.25"), currency="USD", settled_at=timezone.now()
     )
     page = " ".join(alices.get(address("call", call_id=call.public_id)).content.decode().split())
-    assert '<p class="cost-total">0.25\N{NO-BREAK SPACE}USD</p>' in page
+    assert '<p class="cost-total">0.25 USD</p>' in page
     for text in ("1,200", "3,400", "from the cache: 700", "2 responses", "gpt-test"):
         assert text in page, text
 

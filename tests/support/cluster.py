@@ -50,7 +50,7 @@ class Servers:
         programs = _programs()
         who = _owner(home)
         if not (home / "data").exists():
-            command = [programs / "initdb", *_INITDB, "-U", OWNER, "-D", home / "data"]
+            command: list[Any] = [programs / "initdb", *_INITDB, "-U", OWNER, "-D", home / "data"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **who)
         port = free_port()
         chosen = (*_OPTIONS, *options, f"port={port}")
