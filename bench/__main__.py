@@ -18,6 +18,7 @@ from bench import report
 from bench.host import Cores, TooSmall, go_first
 from bench.house import House, HouseError
 from bench.load import Rig
+from bench.pixels import pixels as watch
 from bench.provider import Provider
 from bench.results import Machine, Results
 from bench.scenarios import CORE_CALLS, Bench
@@ -56,6 +57,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=None, help="of one measured window")
     parser.add_argument("--runs", type=int, default=5, help="of each step; medians are shown")
     parser.add_argument("--rate", type=float, default=10, help="calls a second of the soak")
+    parser.add_argument("--browsers", type=int, default=20, help="that watch, for pixels")
     parser.add_argument("--docs", action="store_true", help="write docs/benchmark.md as well")
     parser.add_argument(
         "--data",
@@ -147,6 +149,12 @@ def barge_in(bench: Bench, options: argparse.Namespace, results: Results) -> Non
     results.barge_in = bench.barge_in((options.calls or [30])[-1])
 
 
+def pixels(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = (options.calls or [50])[-1]
+    seconds = options.seconds or 20
+    results.pixels = watch(bench.house, calls, options.browsers, seconds, say)
+
+
 RUN: Final[dict[str, Callable[[Bench, argparse.Namespace, Results], None]]] = {
     "steps": steps,
     "variants": variants,
@@ -157,6 +165,7 @@ RUN: Final[dict[str, Callable[[Bench, argparse.Namespace, Results], None]]] = {
     "ramp": ramp,
     "steady": steady,
     "soak": soak,
+    "pixels": pixels,
 }
 
 if __name__ == "__main__":

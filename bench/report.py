@@ -63,6 +63,7 @@ def tables(results: Results) -> list[tuple[str, Table]]:
             "Promptness",
             _times_table([*results.answers, *results.greeting, *results.barge_in]),
         ),
+        ("A word on its way to the page", _times_table(results.pixels)),
         ("More than the worker can take", _overload_table(results)),
         ("Calls a second", _ramp_table(results)),
         ("A long window", _steady_table(results.steady)),

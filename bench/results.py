@@ -102,6 +102,7 @@ class Results(msgspec.Struct, kw_only=True):
     soak: Soak | None = None
     greeting: list[Promptness] = []
     barge_in: list[Promptness] = []
+    pixels: list[Promptness] = []
 
     def merged(self, newer: Results) -> Results:
         """What the newer run measured replaces what was; the rest stays."""

@@ -21,6 +21,8 @@ RATIOS: Final[dict[str, float]] = {
 """Most that a setting may cost, as a multiple of PCMU in the same run."""
 GROWTH: Final = 1.05
 """Memory at the soak's end, as a multiple of that after its warm-up: what counts as no growth."""
+PIXEL_MS: Final = 250.0
+"""From a word's event at the worker to the page's picture, p95."""
 CONNECTIONS: Final = 2
 """Idle connections to the web side come and go; more open files than that are a leak."""
 
@@ -44,6 +46,7 @@ def verdicts(results: Results) -> list[Verdict]:
         *_of_steady(results.steady),
         *_of_times(results),
         *_of_overload(results),
+        *_of_pixels(results),
         *(_of_soak(results.soak) if results.soak else ()),
     ]
 
@@ -70,6 +73,12 @@ def _of_steps(rows: list[Row]) -> Iterator[Verdict]:
     yield _most(f"{name}: delay caller→provider p95", row.up_p95, limit, "ms")
     yield _most(f"{name}: delay provider→caller p95", row.down_p95, limit, "ms")
     yield _most(f"{name}: late frames", row.late, 0.1, "%", 3)
+
+
+def _of_pixels(results: Results) -> Iterator[Verdict]:
+    """What was wanted of the pages (issue 4): the last stage is the pixel."""
+    for time in results.pixels[-1:]:
+        yield _most(f"{time.name}, p95", time.p95, PIXEL_MS, "ms")
 
 
 def _of_variants(rows: list[Row]) -> Iterator[Verdict]:

@@ -134,9 +134,11 @@ def test_a_transcript_entry_grows_in_place(running: Call, outbox: Outbox):
     entry = TranscriptEntry.all_tenants.get(call=running)
     assert (entry.text, entry.cut_text, entry.final) == ("Hello there", " friend", True)
     assert (entry.tenant, entry.speaker, entry.offset_ms) == (running.tenant, "agent", 40)
-    assert stored.notices == [
-        (f"call.{running.public_id.hex}", {"type": "call.entry", "item_id": "item_1"})
-    ]
+    (group, told), (stream, streamed) = stored.notices
+    assert (group, told["item_id"]) == (f"call.{running.public_id.hex}", "item_1")
+    assert told["said"]["text"] == "Hello there"
+    assert stream == f"stream.{running.tenant.public_id.hex}"
+    assert streamed["document"]["data"]["cut_text"] == " friend"
 
 
 def test_entries_stand_in_the_order_of_their_places(running: Call, outbox: Outbox):
