@@ -11,8 +11,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN_KEYS: Final = re.compile(r"secret|token|password|api_key|authorization|cookie", re.I)
 HIDDEN: Final = "***"
-TOKEN_TEXTS: Final = re.compile(r"\b(pbx[tw])_[0-9a-f]{32}_[\w-]+")
-"""The API's and the workers' tokens, wherever they stand in a line."""
+TOKEN_TEXTS: Final = re.compile(r"\b(pbx[itw])_[0-9a-f]{32}_[\w-]+")
+"""Tokens of the API and of workers, and those in links of invitations."""
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

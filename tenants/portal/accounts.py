@@ -27,6 +27,7 @@ from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.forms import take_errors
 from tenants.portal.frame import page_url, render_page
+from tenants.portal.settings_frame import render_settings
 from tenants.services import accounts as service
 
 ADDRESSES = (
@@ -130,7 +131,7 @@ def accounts(request: TenantRequest) -> HttpResponse:
         }
         for account in service.offered_accounts(request.tenant)
     ]
-    return render_page(request, "portal/accounts.html", {"accounts": rows}, here="settings")
+    return render_settings(request, "portal/accounts.html", {"accounts": rows}, page="accounts")
 
 
 @tenant_page("manage")

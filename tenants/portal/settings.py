@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from tenants.access import may
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.forms import take_errors
-from tenants.portal.frame import page_url, render_page
+from tenants.portal.frame import page_url
 from tenants.portal.settings_form import TenantSettingsForm
+from tenants.portal.settings_frame import render_settings
 from tenants.services.effective import effective_settings, tenant_settings
 from tenants.services.tenant_settings import save_tenant_settings
 
@@ -52,4 +53,4 @@ def settings(request: TenantRequest) -> HttpResponse:
             messages.success(request, _("The settings are saved. New calls have them at once."))
             return redirect(page_url("settings", request))
     context = {"form": form, "tabs": _tabs(form)}
-    return render_page(request, "portal/settings.html", context, here="settings")
+    return render_settings(request, "portal/settings.html", context, page="settings")

@@ -18,7 +18,7 @@ from django_scopes import scope
 
 from tenants.access import RIGHTS, SCOPE_RIGHTS
 from tenants.models import ApiToken, Member, Tenant, User
-from tenants.models.token import SCOPES
+from tenants.models.token import SCOPES, validate_scopes
 from tenants.services import audit
 
 KEY_WORD: Final = "pbxt"
@@ -81,7 +81,11 @@ def create_token(
     text = f"{KEY_WORD}_{row.public_id.hex}_{secrets.token_urlsafe(RANDOM_BYTES)}"
     row.digest, row.hint = _digest(text), text[-4:]
     with scope(tenant=tenant), transaction.atomic():
-        row.full_clean()
+        row.clean_fields(exclude=["scopes"])
+        try:
+            validate_scopes(row.scopes)
+        except ValidationError as error:
+            raise ValidationError({"scopes": error.messages}) from None
         _refuse_more_than_its_maker(row)
         if expires_at is not None and expires_at <= timezone.now():
             raise ValidationError({"expires_at": [_("This lies in the past.")]})
@@ -104,6 +108,15 @@ def revoke_token(*, token: ApiToken, user: User | None) -> None:
         )
         if withdrawn:
             audit.record("token.revoke", token, tenant=token.tenant, user=user)
+
+
+def revoke_of(*, member: Member, user: User | None) -> None:
+    """Withdraw what a member made: should they come back, their old tokens do not."""
+    made = ApiToken.all_tenants.select_related("tenant").filter(
+        tenant_id=member.tenant_id, created_by_id=member.user_id, revoked_at=None
+    )
+    for token in made:
+        revoke_token(token=token, user=user)
 
 
 def _refuse_more_than_its_maker(row: ApiToken) -> None:
