@@ -7,6 +7,7 @@ systemd secrets). Giving both is refused. Variables: see `docs/` and pbxai/setti
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 import re
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,14 @@ def port(name: str, default: int) -> int:
 def items(name: str) -> list[str]:
     """A list, separated by commas."""
     return [item.strip() for item in (optional(name) or "").split(",") if item.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """IP networks, separated by commas: 10.0.0.0/8, fd00::/8."""
+    try:
+        return [ip_network(item) for item in items(name)]
+    except ValueError as error:
+        raise EnvError(f"{name}: {error}.") from None
 
 
 def folder(name: str, default: Path) -> Path:

@@ -27,5 +27,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "draw-waveforms": every(5.0, "records.draw_waveforms"),
     "draw-missed-waveforms": every(3600.0, "records.draw_missed_waveforms"),
     "apply-retention": every(3600.0, "records.apply_retention"),
+    "make-exports": every(5.0, "people.make_exports"),
+    "expire-exports": every(3600.0, "people.expire_exports"),
+    "close-tenants": every(3600.0, "people.close_tenants"),
     "tidy-prompts": every(3600.0, "prompts.tidy_prompts"),
 }

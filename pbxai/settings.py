@@ -82,11 +82,16 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "channels",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_htmx",
 ]
@@ -106,6 +111,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "pbxai.preferences.preferences_middleware",
     "pbxai.doors.actor_middleware",
+    "pbxai.identity.vouched_middleware",
 ]
 ROOT_URLCONF = "pbxai.urls"
 ASGI_APPLICATION = "pbxai.asgi.application"
@@ -198,6 +204,18 @@ ACCOUNT_RATE_LIMITS = {
     "change_password": "5/m/user",
     "reauthenticate": "10/m/user",
 }
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+SOCIALACCOUNT_ADAPTER = "pbxai.identity.TenantIdentityAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
+# Networks, beside the public ones, that an address which a tenant typed may lead to.
+ALLOWED_NETWORKS = env.networks("PBXAI_ALLOW_NETWORKS")
+MFA_ADAPTER = "pbxai.accounts.SealedMFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "pbxai"
+# One code before and after the one of now: clocks of telephones and servers differ by seconds.
+MFA_TOTP_TOLERANCE = 1
 
 # --- mail ----------------------------------------------------------------------------------------
 
@@ -242,6 +260,8 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
     ALLAUTH_TRUSTED_PROXY_COUNT = 1
+# Browsers allow passkeys without TLS on localhost alone.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * MAX_FRAME_BYTES
 # Of one token or person, over the REST API.
 API_REQUESTS_A_MINUTE = env.integer("PBXAI_API_REQUESTS_A_MINUTE", 600, low=1, high=1_000_000)

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 
@@ -75,6 +76,12 @@ def get_tenant(
     if member.support:
         _note_support(member, member.support)
     return member.tenant, member
+
+
+def memberships(user: User, *, only: str | None) -> QuerySet[Member]:
+    """Where a person belongs; `only` is the session's IDENTITY_KEY."""
+    found = Member.all_tenants.filter(user=user).select_related("tenant")
+    return found.filter(tenant__public_id=only) if only else found
 
 
 def may(member: Member, right: Right) -> bool:

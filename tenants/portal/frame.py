@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from tenants.access import may
+from tenants.access import IDENTITY_KEY, may, memberships
 from tenants.frame import THEME_COOKIE, Frame, MenuLink, RailEntry, RailItem
 from tenants.live.paths import socket_path
-from tenants.models import Call, Member, SupportGrant, Tenant
+from tenants.models import Call, SupportGrant, Tenant
 from tenants.portal.access import TenantRequest
 from tenants.portal.words import RUNNING_STATES
 
@@ -27,7 +27,7 @@ RAIL: Final = (
     RailEntry("usage", "chart-bar", gettext_lazy("Usage")),
     RailEntry("settings", "settings", gettext_lazy("Settings")),
 )
-"""A page of the plan gets its line here; on phones they stand side by side at the bottom."""
+"""A page gets its line here; on phones the first four stand in the bar, the rest behind “More”."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,10 @@ def _links(request: TenantRequest) -> tuple[MenuLink, ...]:
 
 
 def _others(request: TenantRequest) -> tuple[OtherTenant, ...]:
-    memberships = (
-        Member.all_tenants.filter(user=request.user)
-        .exclude(tenant=request.tenant)
-        .select_related("tenant")
-        .order_by("tenant__name")
-    )
+    found = memberships(request.user, only=request.session.get(IDENTITY_KEY))
     return tuple(
         OtherTenant(
             member.tenant.name, reverse("portal:start", kwargs={"slug": member.tenant.slug})
         )
-        for member in memberships
+        for member in found.exclude(tenant=request.tenant).order_by("tenant__name")
     )

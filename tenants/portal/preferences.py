@@ -11,8 +11,9 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from tenants.access import IDENTITY_KEY, memberships
 from tenants.frame import THEME_COOKIE, THEMES
-from tenants.models import Member, User
+from tenants.models import User
 
 A_YEAR = 365 * 24 * 3600
 
@@ -21,8 +22,7 @@ A_YEAR = 365 * 24 * 3600
 def home(request: Any) -> HttpResponse:
     """The person's first tenant; the console for the operator's people without one."""
     member = (
-        Member.all_tenants.filter(user=request.user)
-        .select_related("tenant")
+        memberships(request.user, only=request.session.get(IDENTITY_KEY))
         .order_by("-tenant__is_active", "tenant__name")
         .first()
     )

@@ -17,4 +17,4 @@ _tenant = [
     *people.patterns,
 ]
 
-urlpatterns = [*home.patterns, path("t/<slug:slug>/", include(_tenant))]
+urlpatterns = [*home.patterns, *people.outside, path("t/<slug:slug>/", include(_tenant))]

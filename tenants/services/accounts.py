@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
@@ -23,6 +24,7 @@ from tenants.services.text import plain
 
 CHECK_SECONDS: Final = 45
 """A check without a result after so long has failed."""
+USE_NOTED_EVERY: Final = timedelta(minutes=1)
 AUDITED: Final = ("name", "url", "auth", "secret")
 
 
@@ -111,17 +113,19 @@ def request_check(account: ProviderAccount, *, user: User | None = None) -> Prov
 
 def check_plan(check_id: uuid.UUID) -> contract.AccountCheckPlan | None:
     """What a worker needs for a check; None when the check is over."""
-    account = (
-        ProviderAccount.all_tenants.select_related("tenant")
-        .filter(check_id=check_id, check_state=CheckState.PENDING)
-        .first()
-    )
-    if account is None:
+    accounts = ProviderAccount.all_tenants.select_related("tenant")
+    account = accounts.filter(check_id=check_id, check_state=CheckState.PENDING).first()
+    coming = accounts.filter(next_check_id=check_id, next_check_state=CheckState.PENDING).first()
+    found = account or coming
+    if found is None:
         return None
+    access = provider_access(found)
+    if account is None:
+        access = msgspec.structs.replace(access, api_key=found.next_secret.reveal())
     return contract.AccountCheckPlan(
         check_id=str(check_id),
-        provider=provider_access(account),
-        settings=effective_settings(tenant=account.tenant).for_contract(),
+        provider=access,
+        settings=effective_settings(tenant=found.tenant).for_contract(),
     )
 
 
@@ -131,7 +135,7 @@ def store_check(event: contract.AccountChecked) -> bool:
         check_id=_uuid_or_none(event.check_id), check_state=CheckState.PENDING
     ).first()
     if account is None:
-        return False
+        return _store_next_check(event)
     account.check_state = CheckState.OK if event.ok else CheckState.FAILED
     account.check_kind = event.kind.value if event.kind else ""
     account.check_message = plain(event.message)
@@ -148,6 +152,22 @@ def store_check(event: contract.AccountChecked) -> bool:
         ]
     )
     return True
+
+
+def _store_next_check(event: contract.AccountChecked) -> bool:
+    """The same for the key that is to come (services/rotation)."""
+    state = CheckState.OK if event.ok else CheckState.FAILED
+    stored = ProviderAccount.all_tenants.filter(
+        next_check_id=_uuid_or_none(event.check_id), next_check_state=CheckState.PENDING
+    ).exclude(next_check_id=None)
+    return bool(stored.update(next_check_state=state, next_check_message=plain(event.message)))
+
+
+def note_used(account: ProviderAccount, at: datetime) -> None:
+    """A call opened a session with the account; kept to the minute."""
+    ProviderAccount.all_tenants.filter(pk=account.pk).filter(
+        models.Q(last_used_at=None) | models.Q(last_used_at__lte=at - USE_NOTED_EVERY)
+    ).update(last_used_at=at)
 
 
 def fail_check(check_id: str, message: str) -> bool:

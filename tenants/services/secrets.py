@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Iterator
 
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.conf import settings
 from django.db import models, transaction
 
+from pbxai.accounts import SealedMFAAdapter
 from pbxai.crypto import sealed_with
 from tenants.models.fields import EncryptedField
 
@@ -27,17 +30,45 @@ def rotate() -> int:
     Raises pbxai.crypto.SecretError at the first value that does not open; those before it stay
     rotated, nothing is lost, and it can be run again.
     """
-    return sum(_rotate_field(field) for field in encrypted_fields())
+    return sum(_rotate_field(field) for field in encrypted_fields()) + _rotate_authenticators()
 
 
 def keys_in_use() -> Counter[str]:
     """How many values each key seals; a key that is not here may leave the ring."""
-    return Counter(
+    fields = Counter(
         sealed_with(getattr(row, field.name).raw)
         for field in encrypted_fields()
         for row in _rows(field)
         if getattr(row, field.name)
     )
+    return fields + Counter(
+        sealed_with(base64.b64decode(row.data[name]))
+        for row in Authenticator.objects.all()
+        for name in _sealed_names(row)
+    )
+
+
+def _sealed_names(row: Authenticator) -> list[str]:
+    """What of a person's second step is sealed (pbxai.accounts.SealedMFAAdapter)."""
+    return [name for name in ("secret", "seed") if row.data.get(name)]
+
+
+def _rotate_authenticators() -> int:
+    current = settings.KEYRING.ring().current_id
+    adapter = SealedMFAAdapter()
+    rotated = 0
+    for row in Authenticator.objects.order_by("pk"):
+        old = [
+            name
+            for name in _sealed_names(row)
+            if sealed_with(base64.b64decode(row.data[name])) != current
+        ]
+        for name in old:
+            row.data[name] = adapter.encrypt(adapter.decrypt(row.data[name]))
+        if old:
+            row.save(update_fields=["data"])
+            rotated += len(old)
+    return rotated
 
 
 def _rotate_field(field: EncryptedField) -> int:

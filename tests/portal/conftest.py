@@ -16,6 +16,7 @@ from django.utils import timezone
 from tenants.models import (
     Agent,
     Call,
+    IdentityProvider,
     Member,
     Number,
     Recording,
@@ -26,7 +27,7 @@ from tenants.models import (
     User,
     Worker,
 )
-from tenants.services import members, tokens
+from tenants.services import exports, members, support, tokens
 from tests.support.sound import ogg, sha256
 
 
@@ -171,7 +172,16 @@ def settings_things(acme: Tenant, alice: User, victor: User) -> dict[str, Any]:
     token, _text = tokens.create_token(
         tenant=acme, user=alice, name="CRM", scopes=["calls:read"], expires_at=None
     )
+    granted = support.grant(tenant=acme, user=alice, hours=1, reason="It is silent.")
+    provider = IdentityProvider.all_tenants.create(
+        tenant=acme, name="Acme account", issuer="https://login.example.com"
+    )
+    asked = exports.ask(tenant=acme, user=alice)
+    exports.make_due()
     return {
+        "provider_id": provider.public_id,
+        "export_id": asked.public_id,
+        "grant_id": granted.public_id,
         "member_id": Member.all_tenants.get(tenant=acme, user=victor).public_id,
         "invitation_id": invitation.public_id,
         "token_id": token.public_id,

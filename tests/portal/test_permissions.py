@@ -22,7 +22,11 @@ POSTS = [page for page in PAGES if page.post]
 
 @pytest.fixture
 def things(
-    call: Call, number: Number, account: ProviderAccount, keep_recording: Callable[..., Any]
+    call: Call,
+    number: Number,
+    account: ProviderAccount,
+    keep_recording: Callable[..., Any],
+    settings_things: dict[str, Any],
 ) -> dict[str, Any]:
     """Ids of what Acme owns, by the name of the URL's argument."""
     keep_recording(call)
@@ -36,6 +40,7 @@ def things(
         "number_id": number.public_id,
         "account_id": account.public_id,
         "prompt_id": prompt.public_id,
+        **settings_things,
     }
 
 
@@ -95,7 +100,8 @@ def test_the_least_role_may_post(
     page: Page, things: dict[str, Any], people: dict[str, User], browse: Callable[[User], Client]
 ) -> None:
     answer = browse(people[str(page.post)]).post(url_of(page, things))
-    assert answer.status_code in {200, 302}
+    # 409: without a worker nobody can be spoken with.
+    assert answer.status_code in {200, 302, 409}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if not page.get], ids=lambda p: p.name)

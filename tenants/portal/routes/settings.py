@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from tenants.portal import accounts, numbers, settings
+from tenants.portal import accounts, company, keeping, numbers, rotation, settings
 
 patterns: list[URLPattern] = [
     path("numbers/", numbers.numbers, name="numbers"),
@@ -23,4 +23,11 @@ patterns: list[URLPattern] = [
         accounts.account_delete,
         name="account_delete",
     ),
+    path(
+        "settings/accounts/<uuid:account_id>/rotate/",
+        rotation.account_rotate,
+        name="account_rotate",
+    ),
+    path("settings/keeping/", keeping.keeping, name="keeping"),
+    path("settings/company/", company.company, name="company"),
 ]

@@ -15,4 +15,7 @@ PAGES: Final[tuple[Page, ...]] = (
     Page("account", post=ADMIN, takes=("account_id",)),
     Page("account_check", post=ADMIN, takes=("account_id",)),
     Page("account_delete", get=None, post=ADMIN, takes=("account_id",)),
+    Page("account_rotate", get=ADMIN, post=ADMIN, takes=("account_id",)),
+    Page("keeping", post=ADMIN),
+    Page("company", post=ADMIN),
 )
