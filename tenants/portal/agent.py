@@ -23,13 +23,15 @@ from tenants.portal import setting_words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.agent_form import AgentForm
 from tenants.portal.agents import publish_badge
-from tenants.portal.changes import changes
+from tenants.portal.changes import changes, compared
 from tenants.portal.forms import take_errors
 from tenants.portal.frame import page_url, render_page
-from tenants.portal.prompts import prompt_rows
+from tenants.portal.prompt_preview import preview_of, unknown_variables, variable_rows
+from tenants.portal.prompts import first_words
 from tenants.services import publishing
 from tenants.services.effective import EffectiveSettings, effective_settings
 from tenants.services.publishing import DraftConflict
+from tenants.services.variables import sample
 
 HISTORY_PAGE: Final = 30
 EFFECTIVE_SHOWN: Final = (
@@ -60,18 +62,27 @@ def effective_rows(effective: EffectiveSettings) -> list[EffectiveRow]:
 def find_agent(agent_id: UUID) -> Agent:
     """An agent of the tenant in scope, else 404."""
     return get_object_or_404(
-        Agent.objects.select_related("provider_account", "updated_by", "tenant"), public_id=agent_id
+        Agent.objects.select_related(
+            "provider_account",
+            "fallback_account",
+            "updated_by",
+            "tenant",
+            "published_revision__provider_account",
+            "published_revision__fallback_account",
+        ),
+        public_id=agent_id,
     )
 
 
 @tenant_page(post="edit")
 def agent(request: TenantRequest, agent_id: UUID) -> HttpResponse:
     draft = find_agent(agent_id)
+    effective = effective_settings(tenant=request.tenant, source=draft)
     form = AgentForm(
         request.POST or None,
         instance=draft,
         tenant=request.tenant,
-        effective=effective_settings(tenant=request.tenant, source=draft),
+        effective=effective,
         read_only=not may(request.member, "edit"),
     )
     conflict = None
@@ -89,9 +100,11 @@ def agent(request: TenantRequest, agent_id: UUID) -> HttpResponse:
             form = _with_version(form, conflict.draft_version)
         else:
             return _saved(request, draft)
-    # The page's facts are those of the stored draft: a form that was refused changed its instance.
-    stored = find_agent(agent_id)
-    return _editor(request, stored, form, conflict)
+    if request.method == "POST":
+        # The page's facts are those of the stored draft: a refused form has changed its instance.
+        draft = find_agent(agent_id)
+        effective = effective_settings(tenant=request.tenant, source=draft)
+    return _editor(request, draft, effective, form, conflict)
 
 
 def _with_version(form: AgentForm, version: int) -> AgentForm:
@@ -110,20 +123,27 @@ def _saved(request: TenantRequest, draft: Agent) -> HttpResponse:
 
 
 def _editor(
-    request: TenantRequest, stored: Agent, form: AgentForm, conflict: Agent | None
+    request: TenantRequest,
+    stored: Agent,
+    effective: EffectiveSettings,
+    form: AgentForm,
+    conflict: Agent | None,
 ) -> HttpResponse:
     published = stored.published
+    values = sample(stored, effective.language)
     context = {
+        **preview_of(str(effective["instructions"].value), values),
         "agent": stored,
         "form": form,
         "published": published,
         "badge": publish_badge(stored),
         "changes": changes(published, stored),
-        "effective": effective_rows(effective_settings(tenant=request.tenant, source=stored)),
+        "effective": effective_rows(effective),
+        "variables": variable_rows(values),
         "conflict": conflict,
         "conflict_changes": changes(stored, form.instance) if conflict else [],
         "numbers": stored.numbers.all(),
-        "prompts": prompt_rows(stored, request.tenant.slug),
+        "words": first_words(stored, request),
     }
     status = 409 if conflict else 200
     return render_page(request, "portal/agent.html", context, here="agents", status=status)
@@ -163,12 +183,16 @@ def agent_publish(request: TenantRequest, agent_id: UUID) -> HttpResponse:
             messages.success(request, text % {"number": revision.number, "name": revision.name})
             return redirect(page_url("agent", request, agent_id=draft.public_id))
     published = draft.published
+    effective = effective_settings(tenant=request.tenant, source=draft)
     context = {
         "agent": draft,
         "form": form,
         "published": published,
         "next_number": published.number + 1 if published else 1,
-        "changes": changes(published, draft),
+        "changes": compared(published, draft, request.tenant) if published else (),
+        "first": changes(None, draft) if published is None else (),
+        "effective": effective_rows(effective),
+        "unknown": unknown_variables(effective),
     }
     return render_page(request, "portal/agent_publish.html", context, here="agents", status=status)
 

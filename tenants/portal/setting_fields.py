@@ -24,6 +24,8 @@ class SettingRow:
     inherited_short: str
     inherited_level: str
     shown_if: str
+    locked: bool = False
+    """The operator has locked it: its field is disabled, and `inherited_text` holds."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db.models import Q
 from django.utils import timezone
@@ -22,7 +23,7 @@ from django_scopes import scopes_disabled
 from media_worker import contract
 from media_worker.contract import PromptKind
 from pbxai.crypto import SecretError
-from tenants.models import Agent, Call, Prompt, ProviderAccount, Tenant, User
+from tenants.models import Agent, AgentRevision, Call, Prompt, ProviderAccount, Tenant, User
 from tenants.models.choices import PromptState
 from tenants.services import audit, speech
 from tenants.services.accounts import provider_access
@@ -51,6 +52,15 @@ AT_ONCE: Final = 20
 KEY_UNREADABLE: Final = gettext_noop("The account's key cannot be read; give it once more.")
 
 
+ORDERS: Final = 40
+"""Texts of drafts that one person may have rendered in ORDER_SECONDS: each costs money."""
+ORDER_SECONDS: Final = 3600
+
+
+class OrderedEnough(Exception):  # noqa: N818 - says what is the matter
+    """The person has had so many texts of drafts rendered that the next has to wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
     """A text that is said on calls, and by whom."""
@@ -76,16 +86,36 @@ def prepare_all(tenant: Tenant | None = None) -> None:
             prepare(agent)
 
 
-def spoken_by(agent: Agent) -> list[Spoken]:
-    """What the published agent says first, in each language that its calls have."""
-    revision = agent.published
-    if revision is None:
+def spoken_by(agent: Agent, content: Agent | AgentRevision | None = None) -> list[Spoken]:
+    """What the published agent, or this content of it, says first, in each language that its calls
+    have.
+    """
+    source = content or agent.published
+    if source is None:
         return []
-    settings = effective_settings(tenant=agent.tenant, source=revision)
+    settings = effective_settings(tenant=agent.tenant, source=source)
     numbers = agent.numbers.values_list("language", flat=True).distinct()
     languages = dict.fromkeys(language or settings.language for language in ("", *numbers))
     found = [spoken for language in languages for spoken in _spoken(settings, language)]
     return list({(spoken.language, spoken.text): spoken for spoken in found}.values())
+
+
+def order(agent: Agent, *, user: User) -> None:
+    """See that what the draft says first is rendered, for a person who wants to hear it.
+
+    Raises OrderedEnough.
+    """
+    spoken = spoken_by(agent, agent)
+    rows = find(agent.tenant, spoken)
+    wanted = [one for one, row in zip(spoken, rows, strict=True) if row is None]
+    if not wanted:
+        return
+    key = f"prompts-ordered:{agent.tenant.pk}:{user.pk}"
+    cache.add(key, 0, ORDER_SECONDS)
+    if cache.incr(key, len(wanted)) > ORDERS:
+        raise OrderedEnough
+    _want(agent.tenant, wanted)
+    audit.record("prompt.order", agent, tenant=agent.tenant, user=user, texts=len(wanted))
 
 
 def for_call(call: Call) -> tuple[contract.Prompt, ...]:
@@ -119,8 +149,15 @@ def for_call(call: Call) -> tuple[contract.Prompt, ...]:
     )
 
 
-def find(tenant: Tenant, wanted: Spoken) -> Prompt | None:
-    return Prompt.all_tenants.filter(tenant=tenant, **_key(wanted)).first()
+def find(tenant: Tenant, wanted: Sequence[Spoken]) -> list[Prompt | None]:
+    """The row of each text, None where there is none; one query."""
+    keys = [_key(spoken) for spoken in wanted]
+    digests = [key["text_digest"] for key in keys]
+    rows = Prompt.all_tenants.select_related("account", "tenant").filter(
+        tenant=tenant, text_digest__in=digests
+    )
+    known = {tuple(getattr(row, name) for name in KEY): row for row in rows}
+    return [known.get(tuple(key[name] for name in KEY)) for key in keys]
 
 
 def take_due() -> list[int]:
@@ -221,6 +258,9 @@ def _spoken(settings: EffectiveSettings, language: str) -> Iterable[Spoken]:
 def _is_fixed(text: str) -> bool:
     """Whether a text is the same on each call; one with variables is said by the provider."""
     return contract.VARIABLE.search(text) is None
+
+
+KEY: Final = ("account", "voice", "speed", "language", "text_digest")
 
 
 def _key(wanted: Spoken) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -10,10 +11,16 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 from django_scopes import scope
 
-from tenants.models import Agent, AgentRevision, User
+from tenants.models import Agent, AgentRevision, Tenant, User
 from tenants.models.settings import SETTING_NAMES
 from tenants.services import audit, prompts
-from tenants.services.effective import effective_settings
+from tenants.services.effective import (
+    TEXT_NAMES,
+    VALUE_NAMES,
+    EffectiveSettings,
+    EffectiveValue,
+    effective_settings,
+)
 
 CONTENT: Final = (
     *SETTING_NAMES,
@@ -24,6 +31,24 @@ CONTENT: Final = (
     "fallback_target",
 )
 """What a revision takes over from a draft."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One thing that two states of an agent say differently, with what calls get of each."""
+
+    name: str
+    language: str = ""
+    """Of a text that is set language by language."""
+    old: EffectiveValue | None
+    """None: there was nothing."""
+    new: EffectiveValue | None
+
+    @property
+    def is_felt(self) -> bool:
+        """Whether callers get something else; not when a value that was inherited is now set."""
+        old, new = (value.value if value else None for value in (self.old, self.new))
+        return bool(old != new)
 
 
 class DraftConflict(Exception):  # noqa: N818 - says what is the matter
@@ -93,7 +118,51 @@ def roll_back(
 def has_unpublished_changes(agent: Agent) -> bool:
     """Whether the draft differs from what answers calls."""
     published = agent.published
-    return published is None or _content(agent) != _content(published)
+    return published is None or _stored(agent) != _stored(published)
+
+
+def effects(
+    *, old: Agent | AgentRevision | None, new: Agent | AgentRevision, tenant: Tenant
+) -> list[Effect]:
+    """What calls get of `new` that they do not get of `old` (None: nothing yet), with the values
+    that both inherit today; and what only one of them sets itself.
+    """
+    before = effective_settings(tenant=tenant, source=old) if old else None
+    after = effective_settings(tenant=tenant, source=new)
+    found = [
+        Effect(name=name, old=before[name] if before else None, new=after[name])
+        for name in VALUE_NAMES
+    ]
+    for name in TEXT_NAMES:
+        found += _texts(name, before, after)
+    found += [
+        Effect(name=name, old=_own(old, name) if old else None, new=_own(new, name))
+        for name in CONTENT
+        if name not in SETTING_NAMES
+    ]
+    return [effect for effect in found if effect.is_felt or _is_set_otherwise(effect)]
+
+
+def _texts(name: str, before: EffectiveSettings | None, after: EffectiveSettings) -> list[Effect]:
+    old, new = getattr(before, name) if before else {}, getattr(after, name)
+    return [
+        Effect(name=name, language=code, old=old.get(code), new=new.get(code))
+        for code in sorted({*old, *new})
+    ]
+
+
+def _own(source: Agent | AgentRevision, name: str) -> EffectiveValue:
+    value = getattr(source, name)
+    return EffectiveValue(value, "agent", value, "agent")
+
+
+def _is_set_otherwise(effect: Effect) -> bool:
+    return bool(effect.old and effect.new and effect.old.level != effect.new.level)
+
+
+def _stored(source: Agent | AgentRevision) -> dict[str, Any]:
+    """The content as its row has it: an account by its key, without a query."""
+    return {name: source.serializable_value(name) for name in CONTENT}
 
 
 def _publish(

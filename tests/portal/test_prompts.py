@@ -12,7 +12,7 @@ from django.utils import translation
 
 from tenants.models import Agent, AuditEntry, Prompt, User
 from tenants.models.choices import PromptState
-from tenants.services import speech
+from tenants.services import prompts, speech
 from tests.portal.conftest import address
 
 SOUND = b"RIFF and so on"
@@ -70,10 +70,56 @@ def test_a_greeting_that_cannot_be_made_says_why(
         assert translation.gettext(speech.NO_VOICE) != speech.NO_VOICE
 
 
-def test_a_draft_alone_says_nothing(
-    agent: Agent, alice: User, browse: Callable[[User], Client]
+def test_a_drafts_words_are_made_when_somebody_wants_to_hear_them(
+    agent: Agent, erin: User, victor: User, browse: Callable[[User], Client]
 ) -> None:
-    assert "First words" not in page(browse(alice), agent)
+    url = address("agent_words", agent_id=agent.public_id)
+    shown = page(browse(erin), agent)
+    assert "Of the saved draft" in shown
+    assert "Not made yet" in shown
+    assert not Prompt.all_tenants.exists(), "looking costs nothing"
+    assert "Make it, to listen" not in page(browse(victor), agent)
+    assert browse(victor).post(url).status_code == 403
+
+    ordered = browse(erin).post(url).content.decode()
+    made = Prompt.all_tenants.get()
+    assert (made.text, made.state) == ("Hello, Acme Dental.", PromptState.WAITING)
+    assert 'hx-trigger="every 2s"' in ordered, "the page asks again"
+    keep(made)
+    ready = browse(erin).get(url).content.decode()
+    assert f'src="{address("prompt", prompt_id=made.public_id)}"' in ready
+    assert "every 2s" not in ready
+    assert AuditEntry.all_tenants.get(action="prompt.order").user == erin
+
+
+def test_what_is_published_is_not_listed_twice(
+    prompt: Prompt, published: Agent, erin: User, browse: Callable[[User], Client]
+) -> None:
+    assert "Of the saved draft" not in page(browse(erin), published)
+    published.greetings = {"en": "Good morning."}
+    published.save()
+    assert "Of the saved draft" in page(browse(erin), published)
+
+
+def test_one_person_cannot_have_speech_made_without_end(
+    agent: Agent, erin: User, browse: Callable[[User], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompts, "ORDERS", 1)
+    browser, url = browse(erin), address("agent_words", agent_id=agent.public_id)
+    browser.post(url)
+    agent.greetings = {"en": "Good morning."}
+    agent.save()
+    assert "go on a little later" in browser.post(url).content.decode()
+    assert Prompt.all_tenants.count() == 1
+
+
+def test_words_with_variables_are_said_live(
+    agent: Agent, erin: User, browse: Callable[[User], Client]
+) -> None:
+    agent.greetings = {"en": "Hello {{ caller_name }}."}
+    agent.save()
+    browse(erin).post(address("agent_words", agent_id=agent.public_id))
+    assert not Prompt.all_tenants.exists()
 
 
 def test_what_is_not_ready_or_lost_is_not_found(

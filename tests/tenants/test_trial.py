@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from django_scopes import scope
 
 from media_worker import contract
@@ -313,21 +313,31 @@ def test_the_second_key_goes_only_to_a_worker_that_uses_it(
 
 
 def test_a_phones_plan_carries_what_the_worker_does_not_know(number: Number, worker: Worker):
-    number.opening_hours = {
-        day: [["09:00", "12:00"], ["13:00", "17:00"]] for day in ("mon", "tue", "wed", "thu")
-    } | {"fri": [["09:00", "12:00"]], "closed": ["1999-12-24", "2999-12-24"]}
     number.language = "de-CH"
     number.save()
     plan = admit(worker=worker, request=invite())
     assert isinstance(plan, contract.CallPlan)
-    assert plan.variables["agent"] == "Reception"
-    assert plan.variables["tenant"] == "Acme Dental"
-    assert plan.variables["time_zone"] == "Europe/Berlin"
-    hours = plan.variables["opening_hours"]
-    assert hours.startswith("Montag bis Donnerstag 09:00-12:00, 13:00-17:00; Freitag 09:00-12:00;")
-    assert "2999-12-24" in hours
-    assert "1999" not in hours
-    assert "caller" not in plan.variables, "the worker knows who calls"
+    assert plan.variables == {
+        "agent": "Reception",
+        "tenant": "Acme Dental",
+        "language": "Deutsch",
+        "opening_hours": "rund um die Uhr",
+        "time_zone": "Europe/Berlin",
+    }, "the worker knows who calls"
+
+
+def test_opening_hours_are_said_in_a_line():
+    hours: dict[str, Any] = {
+        day: [["09:00", "12:00"], ["13:00", "17:00"]] for day in ("mon", "tue", "wed", "thu")
+    }
+    hours |= {"fri": [["09:00", "12:00"]], "closed": ["1999-12-24", "2999-12-24"]}
+    with translation.override("de"):
+        said = variables.opening_hours(hours, timezone.now())
+    assert said == (
+        "Montag bis Donnerstag 09:00-12:00, 13:00-17:00; Freitag 09:00-12:00; "
+        "geschlossen am 2999-12-24"
+    )
+    assert variables.opening_hours({}, timezone.now()) == "closed"
 
 
 def test_a_sample_caller_fills_every_variable(published: Agent):
