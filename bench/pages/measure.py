@@ -96,7 +96,7 @@ def _things(tenant: Tenant) -> dict[str, Any]:
         "agent_id": agent.public_id,
         "number": 1,
         "number_id": Number.all_tenants.filter(tenant=tenant)[0].public_id,
-        "account_id": ProviderAccount.objects.filter(tenant=tenant)[0].public_id,
+        "account_id": ProviderAccount.all_tenants.filter(tenant=tenant)[0].public_id,
         "member_id": Member.all_tenants.filter(tenant=tenant)[0].public_id,
         "tenant_id": tenant.public_id,
         "slug": tenant.slug,

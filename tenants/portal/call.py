@@ -117,8 +117,8 @@ def _outcome_small(call: Call) -> str:
 
 def _facts(call: Call, slug: str) -> list[Fact]:
     facts: list[Fact] = [
-        (_("From"), caller_text(call), ""),
-        (_("To"), called_text(call), ""),
+        (_("Caller"), caller_text(call), ""),
+        (_("Called"), called_text(call), ""),
         (_("Agent"), _agent_link(call, slug), ""),
         (_("Language"), setting_words.language_name(call.language) if call.language else DASH, ""),
         (_("Began"), when(call.started_at), ""),
