@@ -44,7 +44,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Tenant
-        fields = ("name", "time_zone", *service.LIMITS)
+        fields: tuple[str, ...] = ("name", "time_zone", *service.LIMITS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
