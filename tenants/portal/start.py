@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from django.core.cache import cache
 from django.db.models import Count, F, Q, Sum
@@ -141,8 +141,9 @@ def _spend(tenant: Tenant) -> Stat:
 
 def _kept(tenant: Tenant, name: str, find: Callable[[], T]) -> T:
     """A number that takes longer to find, good for a moment: Start asks at each call's change."""
-    found: T = cache.get_or_set(f"start:{tenant.pk}:{name}:{midnight():%j}", find, KEPT_SECONDS)
-    return found
+    key = f"start:{tenant.pk}:{name}:{midnight():%j}"
+    found: Any = cache.get_or_set(key, find, KEPT_SECONDS)
+    return cast("T", found)
 
 
 def median_wait_ms() -> int | None:
@@ -260,7 +261,7 @@ def _model_news(request: TenantRequest) -> list[Attention]:
     return [
         Attention(
             text=_("Your calls use “%(model)s”, which its provider shuts down on %(day)s.")
-            % {"model": model.name, "day": date_format(model.shutdown_on, "DATE_FORMAT")},
+            % {"model": model.name, "day": _day(model.shutdown_on)},
             small=_("Its successor is “%(model)s”.") % {"model": model.replacement}
             if model.replacement
             else "",
@@ -270,6 +271,10 @@ def _model_news(request: TenantRequest) -> list[Attention]:
         )
         for model in ending
     ]
+
+
+def _day(day: date | None) -> str:
+    return date_format(day, "DATE_FORMAT") if day else ""
 
 
 def _worker_news() -> list[Attention]:

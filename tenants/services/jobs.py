@@ -63,8 +63,8 @@ def waiting() -> int | None:
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
-            told = connection.default_channel.queue_declare(QUEUE, passive=True)
-            return int(told.message_count)
+            channel: Any = connection.default_channel
+            return int(channel.queue_declare(QUEUE, passive=True).message_count)
     except ChannelError:
         return 0  # nothing was ever sent
     except (OperationalError, OSError):
