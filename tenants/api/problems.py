@@ -16,6 +16,7 @@ TITLES: Final = {
     "scope": "The token is not good for this",
     "draft-changed": "The draft has changed meanwhile",
     "call-over": "The call is over",
+    "call-runs": "The call still runs",
     "worker-old": "The media worker does not know this",
     "in-use": "It is in use",
     "last-owner": "The last owner stays",

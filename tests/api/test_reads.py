@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from asgiref.sync import async_to_sync
+
 from tenants.models import Agent, Call, Number, Tenant, User
 from tests.api.conftest import Api, problem_of
 
@@ -74,7 +76,7 @@ def test_calls_by_time_agent_caller_and_state(
     assert found("caller=100") == {str(old.public_id)}
     assert found(f"until={border}") == {str(old.public_id)}
     assert str(old.public_id) not in found(f"since={border}")
-    assert found("state=running") == {str(running.public_id)}
+    assert found("outcome=running") == {str(running.public_id)}
     assert len(found(f"agent={published.public_id}")) == 3
     assert found("agent=00000000-0000-4000-8000-000000000000") == set()
 
@@ -92,3 +94,102 @@ def test_a_list_takes_few_queries(
         make_call()
     with django_assert_max_num_queries(12):
         assert len(api.get("/calls").json()["items"]) == 5
+
+
+# --- sound, usage, audit, tokens -----------------------------------------------------------------
+
+
+def sound_of(answer: Any) -> bytes:
+    async def collect() -> bytes:
+        return b"".join([piece async for piece in answer.streaming_content])
+
+    return async_to_sync(collect)()
+
+
+def test_a_recording_whole_in_part_and_gone(
+    api: Api, call: Call, keep_recording: Callable[..., Any]
+):
+    kept = keep_recording(call)
+    path = f"/calls/{call.public_id}/recording"
+    whole = api.get(path)
+    assert whole.headers["Content-Type"] == "audio/ogg"
+    data = sound_of(whole)
+    assert len(data) == kept.size == int(whole.headers["Content-Length"])
+    part = api.get(path, Range="bytes=4-9")
+    assert (part.status_code, sound_of(part)) == (206, data[4:10])
+    assert part.headers["Content-Range"] == f"bytes 4-9/{kept.size}"
+    assert api.delete(path).status_code == 204
+    problem_of(api.get(path), 404)
+    problem_of(api.delete(path), 404)
+
+
+def test_an_editor_may_not_delete_a_recording(
+    api_of: Callable[..., Api],
+    erin: User,
+    acme: Tenant,
+    call: Call,
+    keep_recording: Callable[..., Any],
+):
+    keep_recording(call)
+    editor = api_of(erin, acme, "calls:write")
+    problem_of(editor.delete(f"/calls/{call.public_id}/recording"), 403)
+    assert api_of(erin, acme, "calls:read").get(f"/calls/{call.public_id}/recording").status_code
+
+
+def test_usage_sums_up_the_calls(api: Api, call: Call):
+    found = api.get("/usage").json()
+    assert found["total"]["calls"] == 1
+    assert found["by_day"][-1]["sums"]["answered"] == 1
+    assert found["by_agent"][0]["id"] == str(call.agent.public_id)
+    problem_of(api.get("/usage?since=2020-01-01"), 422, "refused")
+    problem_of(api.get("/usage?since=17"), 400, "invalid")
+
+
+def test_the_audit_log_says_who_and_how(api: Api):
+    api.patch("/settings", {"voice": "cedar"})
+    found = api.get("/audit?action=settings.edit").json()["items"]
+    assert [entry["changes"]["voice"] for entry in found] == [[None, "cedar"]]
+    assert (found[0]["via"], found[0]["who"]) == ("api", "test · alice@acme.example")
+
+
+def test_a_token_is_shown_once_and_may_not_outgrow_its_maker(
+    api: Api, api_of: Callable[..., Api], alice: User, acme: Tenant
+):
+    body = {"name": "Export", "scopes": ["calls:read"]}
+    made = api.post("/tokens", body, Idempotency_Key="k").json()
+    assert Api(made["token"]).get("/calls").status_code == 200
+    again = api.post("/tokens", body, Idempotency_Key="k").json()
+    assert (again["id"], again["token"]) == (made["id"], None)
+    assert made["token"] not in api.get("/tokens").content.decode()
+    small = api_of(alice, acme, "settings:write")
+    problem_of(small.post("/tokens", body), 403, "scope")
+    assert api.delete(f"/tokens/{made['id']}").status_code == 204
+    problem_of(Api(made["token"]).get("/calls"), 401)
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+def test_a_running_call_is_asked_for_things(api: Api, running: Call):
+    running.worker.connected = True
+    running.worker.commands = ["call.say", "call.mute", "call.transfer"]
+    running.worker.save()
+    path = f"/calls/{running.public_id}"
+    for name, body in (
+        ("say", {"text": "One moment."}),
+        ("mute", {"muted": True}),
+        ("transfer", {"uri": "sip:sales@pbx.example.com"}),
+        ("hang-up", None),
+    ):
+        answer = api.post(f"{path}/{name}", body)
+        assert (answer.status_code, answer.json()["state"]) == (202, "asked"), answer.content
+    kinds = {event["kind"] for event in api.get(f"{path}/events").json()["items"]}
+    assert kinds == {"said", "muted", "transfer_asked", "hang_up_asked"}
+    running.worker.commands = []
+    running.worker.save()
+    problem_of(api.post(f"{path}/say", {"text": "Hello."}), 409, "worker-old")
+
+
+def test_a_call_that_is_over_hears_nothing(api: Api, call: Call):
+    problem_of(api.post(f"/calls/{call.public_id}/hang-up"), 409, "call-over")
+    problem_of(api.post(f"/calls/{call.public_id}/say", {"text": "Hello."}), 409, "call-over")

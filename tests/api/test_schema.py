@@ -79,3 +79,14 @@ def test_what_creates_takes_an_idempotency_key(document: dict[str, Any]):
         keyed = {"$ref": "#/components/parameters/Idempotency-Key"} in operation["parameters"]
         if "201" in operation["responses"] or "202" in operation["responses"]:
             assert keyed == (method == "post"), (method, path)
+
+
+def test_the_page_of_the_docs_names_every_operation(document: dict[str, Any], db: None):
+    answer = Client().get("/api/v1/docs/")
+    assert answer.status_code == 200
+    shown = answer.content.decode()
+    for path, method, operation in operations(document):
+        assert f'id="{operation["operationId"]}"' in shown
+        assert f"<code>{path}</code>" in shown, (method, path)
+    assert "<script" not in shown
+    assert "urn:pbxai:problem:draft-changed" in shown

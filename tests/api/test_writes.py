@@ -160,6 +160,13 @@ def test_a_number_from_its_making_to_its_end(api: Api, published: Agent):
     path = f"/numbers/{made.json()['id']}"
     assert api.patch(path, {"is_active": False}).json()["is_active"] is False
     assert api.get("/numbers").json()["items"] == [api.get(path).json()]
+    hours = {"mon": [["09:00", "17:00"]]}
+    assert api.patch(path, {"opening_hours": hours}).json()["opening_hours"] == hours
+    document = problem_of(
+        api.patch(path, {"opening_hours": {"mon": [["17:00", "09:00"]]}}), 422, "refused"
+    )
+    assert pointers(document) == ["#/opening_hours"]
+    assert api.patch(path, {"opening_hours": None}).json()["opening_hours"] is None
     document = problem_of(api.post("/numbers", body), 422, "refused")
     assert pointers(document) == ["#/number"]
     gone = api.delete(path)

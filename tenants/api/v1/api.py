@@ -13,12 +13,20 @@ from tenants.api.problems import problem
 from tenants.api.v1 import (
     accounts,
     agents,
+    audit,
     calls,
+    commands,
+    docs,
+    marks,
     me,
     numbers,
     openapi,
+    people,
+    recordings,
     revisions,
     settings,
+    tokens,
+    usage,
 )
 from tenants.api.v1.body import CarefulParser
 from tenants.api.v1.door import through_door
@@ -30,6 +38,13 @@ ROUTERS: Final = (
     revisions.router,
     numbers.router,
     calls.router,
+    commands.router,
+    marks.router,
+    recordings.router,
+    usage.router,
+    audit.router,
+    people.router,
+    tokens.router,
     settings.router,
     accounts.router,
 )
@@ -63,6 +78,7 @@ def _operations() -> list[URLPattern]:
 app_name = "api-v1"
 urlpatterns = [
     path("openapi.json", openapi.openapi_json, name="openapi"),
+    path("docs/", docs.docs, name="docs"),
     *_operations(),
     re_path(r"", through_door(_nothing_here)),
 ]

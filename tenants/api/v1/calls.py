@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,7 +11,7 @@ from ninja import Query, Router
 from pydantic import Field
 
 from tenants.api.v1.door import ApiRequest
-from tenants.api.v1.pages import PageQuery, cut
+from tenants.api.v1.pages import PageQuery, bad_cursor
 from tenants.api.v1.routes import route
 from tenants.api.v1.types import (
     Id,
@@ -22,9 +22,13 @@ from tenants.api.v1.types import (
     example,
 )
 from tenants.api.v1.words import CallKindWord, CallStateWord
-from tenants.models import Call
+from tenants.models import Agent, Call, Number, Tag
+from tenants.services import calls_list
 
 router = Router(tags=["calls"])
+
+LONGEST_MS: Final = 86_400_000
+Outcome = Literal["", "running", "answered", "transferred", "failed", "refused"]
 
 _CALL: dict[str, Any] = {
     "id": "9d9f3c7e-2b1a-4c57-9a52-3f1d8f6b7e10",
@@ -187,8 +191,14 @@ class CallListQuery(PageQuery):
     until: OptionalInstant = Field(None, description="Began before this time.")
     agent: OptionalId = Field(None, description="Id of an agent.")
     number: OptionalId = Field(None, description="Id of a number.")
-    caller: str = Field("", max_length=255, description="Who called, exactly.")
-    state: CallStateWord | Literal[""] = Field("", description="Empty: every state.")
+    caller: str = Field("", max_length=100, description="How the number or the name begins.")
+    outcome: Outcome = Field("", description="Empty: all.")
+    kind: CallKindWord | Literal[""] = Field("", description="Empty: all.")
+    min_ms: int = Field(0, ge=0, le=LONGEST_MS, description="Lasted so long at least.")
+    max_ms: int = Field(0, ge=0, le=LONGEST_MS, description="Lasted shorter; 0: any length.")
+    tool: str = Field("", max_length=100, description="Name of a tool that was used.")
+    tag: str = Field("", max_length=50, description="A tag that it has.")
+    text: str = Field("", max_length=200, description="Words that were said; calls that are over.")
 
 
 def find_calls() -> QuerySet[Call]:
@@ -224,17 +234,42 @@ def summary(call: Call) -> dict[str, Any]:
 @route(router, "GET", "/calls", scope="calls:read", response=CallPage, pages=True)
 def list_calls(request: ApiRequest, query: Annotated[CallListQuery, Query()]) -> CallPage:
     """Calls, the newest first."""
-    wanted = {
-        "started_at__gte": query.since,
-        "started_at__lt": query.until,
-        "agent__public_id": query.agent,
-        "number__public_id": query.number,
-        "calling": query.caller or None,
-        "state": query.state or None,
-    }
-    calls = find_calls().filter(**{name: v for name, v in wanted.items() if v is not None})
-    rows, cursor = cut(calls, query, by=("-started_at", "-id"))
-    return CallPage(items=[CallSummary(**summary(row)) for row in rows], next_cursor=cursor)
+    narrowed = _narrowed(query)
+    if narrowed is None:
+        return CallPage(items=[], next_cursor=None)
+    try:
+        page = calls_list.page(
+            query=narrowed, tenant=request.auth.tenant, size=query.limit, calls=find_calls()
+        )
+    except calls_list.BadCursor:
+        raise bad_cursor() from None
+    items = [CallSummary(**summary(row)) for row in page.rows]
+    return CallPage(items=items, next_cursor=page.older or None)
+
+
+def _narrowed(query: CallListQuery) -> calls_list.CallQuery | None:
+    """The service's query; None: it names something that is not there, so no call matches."""
+    agent = Agent.objects.filter(public_id=query.agent).first() if query.agent else None
+    number = Number.objects.filter(public_id=query.number).first() if query.number else None
+    tag = Tag.objects.filter(name__iexact=query.tag).first() if query.tag else None
+    for asked, found in ((query.agent, agent), (query.number, number), (query.tag, tag)):
+        if asked and found is None:
+            return None
+    return calls_list.CallQuery(
+        since=query.since,
+        until=query.until,
+        agent=agent,
+        number=number,
+        tag=tag,
+        caller=query.caller,
+        outcome=query.outcome,
+        kind=query.kind,
+        min_ms=query.min_ms or None,
+        max_ms=query.max_ms or None,
+        tool=query.tool,
+        text=query.text,
+        cursor=query.cursor,
+    )
 
 
 @route(router, "GET", "/calls/{uuid:call_id}", scope="calls:read", response=CallDetail)

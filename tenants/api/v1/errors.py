@@ -18,6 +18,8 @@ from ninja.errors import ValidationError as SchemaError
 
 from tenants.api.problems import problem
 from tenants.services.calls import CallIsOver
+from tenants.services.commands import WorkerTooOld
+from tenants.services.members import LastOwner
 from tenants.services.publishing import DraftConflict
 
 log = structlog.get_logger(__name__)
@@ -164,6 +166,16 @@ def _over(_request: HttpRequest, _error: Any) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, detail, code="call-over")
 
 
+def _last_owner(_request: HttpRequest, _error: Any) -> HttpResponse:
+    detail = "This is the last owner. Make somebody else an owner first."
+    return problem(HTTPStatus.CONFLICT, detail, code="last-owner")
+
+
+def _too_old(_request: HttpRequest, _error: Any) -> HttpResponse:
+    detail = "The call's media worker is of an older build that does not know this."
+    return problem(HTTPStatus.CONFLICT, detail, code="worker-old")
+
+
 def _database(request: HttpRequest, error: Any) -> HttpResponse:
     log.error("database_down", path=request.path, error=type(error).__name__)
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used.", RETRY)
@@ -178,12 +190,14 @@ _HANDLERS: Final[dict[type[Exception], Any]] = {
     Trouble: _trouble,
     SchemaError: _schema,
     ValidationError: _validation,
+    LastOwner: _last_owner,
     HttpError: _http,
     Http404: _not_found,
     PermissionDenied: _forbidden,
     RestrictedError: _restricted,
     DraftConflict: _draft,
     CallIsOver: _over,
+    WorkerTooOld: _too_old,
     OperationalError: _database,
     InterfaceError: _database,
     Exception: _broken,

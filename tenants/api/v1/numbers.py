@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from tenants.api.v1.door import ApiRequest
 from tenants.api.v1.errors import refused
@@ -17,6 +17,7 @@ from tenants.api.v1.routes import route
 from tenants.api.v1.settings_document import LANGUAGE_PATTERN
 from tenants.api.v1.types import Id, Input, Output, example, example_input
 from tenants.models import Agent, Number
+from tenants.models.opening_hours import CLOSED, CLOSED_LIMIT, SPANS_LIMIT, TIME, WEEKDAYS
 from tenants.models.validators import NUMBER
 from tenants.services import numbers
 
@@ -29,6 +30,8 @@ _NUMBER: dict[str, Any] = {
     "agent": "3c1f6b0a-9a4e-4f0e-8d21-7a4b6a1c2d90",
     "language": "",
     "is_active": True,
+    "opening_hours": {"mon": [["09:00", "12:00"], ["13:00", "17:00"]], "closed": ["2026-12-25"]},
+    "time_zone": "Europe/Berlin",
 }
 NumberText = Annotated[
     str,
@@ -46,6 +49,37 @@ LanguageOrNone = Annotated[
         description="Empty: the agent's own.",
     ),
 ]
+_TIME: Final = f"^({TIME.pattern})$"
+_SPAN: Final = {
+    "type": "array",
+    "items": {"type": "string", "pattern": _TIME},
+    "minItems": 2,
+    "maxItems": 2,
+}
+_DAY: Final = {"type": "array", "items": _SPAN, "maxItems": SPANS_LIMIT}
+_HOURS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(WEEKDAYS, _DAY),
+        CLOSED: {
+            "type": "array",
+            "items": {"type": "string", "format": "date"},
+            "maxItems": CLOSED_LIMIT,
+        },
+    },
+    "additionalProperties": False,
+}
+Hours = Annotated[
+    dict[str, Any],
+    WithJsonSchema(_HOURS),
+    Field(
+        description="Spans of each weekday, from inclusive, to exclusive, in order; a weekday that "
+        "is not there is closed. `closed`: dates."
+    ),
+]
+Zone = Annotated[
+    str, Field(max_length=64, description="Of the opening hours; empty: the tenant's own.")
+]
 AgentId = Annotated[Id, Field(description="Who answers.")]
 
 
@@ -57,6 +91,8 @@ class NumberDocument(Output):
     agent: Id
     language: str
     is_active: bool = Field(description="Off: calls to it are refused with 404.")
+    opening_hours: Hours | None = Field(description="None: always open.")
+    time_zone: str
 
 
 class NumberPage(Output):
@@ -72,6 +108,8 @@ class NewNumber(Input):
     label: str = Field("", max_length=100)
     language: LanguageOrNone = ""
     is_active: bool = True
+    opening_hours: Hours | None = None
+    time_zone: Zone = ""
 
 
 class NumberChange(Input):
@@ -81,6 +119,8 @@ class NumberChange(Input):
     label: str | None = Field(None, max_length=100)
     language: LanguageOrNone | None = None
     is_active: bool | None = None
+    opening_hours: Hours | None = Field(None, description="Null: always open; left out: they stay.")
+    time_zone: Zone | None = None
 
 
 def _numbers() -> QuerySet[Number]:
@@ -92,16 +132,18 @@ def _find(number_id: UUID) -> Number:
 
 
 def _document(row: Number) -> NumberDocument:
-    same = ("number", "label", "language", "is_active")
+    same = ("number", "label", "language", "is_active", "opening_hours", "time_zone")
     return NumberDocument(
         id=row.public_id, agent=row.agent.public_id, **{name: getattr(row, name) for name in same}
     )
 
 
 def _save(request: ApiRequest, row: Number, document: NewNumber | NumberChange) -> NumberDocument:
-    for name in ("number", "label", "language", "is_active"):
+    for name in ("number", "label", "language", "is_active", "time_zone"):
         if getattr(document, name) is not None:
             setattr(row, name, getattr(document, name))
+    if "opening_hours" in document.model_fields_set:
+        row.opening_hours = document.opening_hours
     if document.agent is not None:
         agent = Agent.objects.filter(public_id=document.agent).first()
         if agent is None:

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from pydantic import BaseModel, Field
 
-from tenants.api.v1.errors import refused
+from tenants.api.v1.errors import Trouble, refused
 
 M = TypeVar("M", bound=Model)
 PAGE: Final = 25
@@ -70,5 +70,9 @@ def _values(model: type[Model], cursor: str, names: tuple[str, str]) -> list[Any
         if None in values or not isinstance(values[1], int) or abs(values[1]) >= 2**63:
             raise ValueError
     except (ValueError, TypeError, RecursionError, ValidationError):
-        raise refused("This cursor is none of ours.", parameter="cursor") from None
+        raise bad_cursor() from None
     return values
+
+
+def bad_cursor() -> Trouble:
+    return refused("This cursor is none of ours.", parameter="cursor")

@@ -30,10 +30,10 @@ def route(
     creates: bool = False,
     hides: tuple[str, ...] = (),
     pages: bool = False,
-    extra: dict[str, Any] | None = None,
+    answers: dict[int, dict[str, Any]] | None = None,
 ) -> Callable[[View], View]:
     """Make a view an operation. `right` None: the one that the scope stands for; `response` None:
-    the answer has no body.
+    the answer has no body, or is described by `answers`. `pages`: parameters may break a rule.
     """
     needed = right or (SCOPE_RIGHTS[scope] if scope else "view")
     need = Need(scope=scope, right=needed, creates=creates, hides=hides)
@@ -50,14 +50,14 @@ def route(
             summary=name.replace("_", " ").capitalize(),
             url_name=name,
             by_alias=True,
-            openapi_extra=_described(need, writes=method != "GET" or pages) | (extra or {}),
+            openapi_extra=_described(need, writes=method != "GET" or pages, answers=answers or {}),
         )(view)
         return operation
 
     return declare
 
 
-def _described(need: Need, *, writes: bool) -> dict[str, Any]:
+def _described(need: Need, *, writes: bool, answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
     parameters = [{"$ref": "#/components/parameters/Tenant"}]
     if need.creates:
         parameters.append({"$ref": f"#/components/parameters/{KEY_HEADER}"})
@@ -65,7 +65,8 @@ def _described(need: Need, *, writes: bool) -> dict[str, Any]:
     return {
         "parameters": parameters,
         "responses": {
-            int(status): {"$ref": f"#/components/responses/{status}"} for status in statuses
+            **{int(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
+            **answers,
         },
         "x-scope": need.scope,
         "x-right": need.right,

@@ -23,7 +23,9 @@ from tenants.services.accounts import offered_accounts
 from tenants.services.effective import TEXT_NAMES, EffectiveSettings
 
 LANGUAGE_PATTERN: Final = f"^{LANGUAGE_TAG.pattern}$"
-NOT_BLANK: Final = r"\S"
+LANGUAGE_LIMIT: Final = 35
+NOT_BLANK: Final = r"[^\s\x1c-\x1f\x85]"
+r"""`\s` as Python's str.strip has it, which not all regular expressions do."""
 TOKENS_PATTERN: Final = r"^(inf|[1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])$"
 _JSON_TYPES: Final = {bool: "boolean", str: "string", dict: "object", list: "array"}
 _EXTRA_SCHEMA: Final[dict[str, Any]] = {
@@ -37,11 +39,17 @@ _EXTRA_SCHEMA: Final[dict[str, Any]] = {
 
 def texts_type(*, may_be_empty: bool) -> Any:
     """Texts by language code."""
-    language = Annotated[str, Field(pattern=LANGUAGE_PATTERN, max_length=35)]
-    text = Annotated[
-        str, Field(max_length=SPOKEN_TEXT_LIMIT, pattern=None if may_be_empty else NOT_BLANK)
-    ]
-    return dict[language, text]  # type: ignore[valid-type]
+    pattern = None if may_be_empty else NOT_BLANK
+    language = Annotated[str, Field(pattern=LANGUAGE_PATTERN, max_length=LANGUAGE_LIMIT)]
+    text = Annotated[str, Field(max_length=SPOKEN_TEXT_LIMIT, pattern=pattern)]
+    texts: dict[str, Any] = {"type": "string", "maxLength": SPOKEN_TEXT_LIMIT}
+    # pydantic would describe the names by patternProperties, which leave all other names open.
+    described = {
+        "type": "object",
+        "propertyNames": {"pattern": LANGUAGE_PATTERN, "maxLength": LANGUAGE_LIMIT},
+        "additionalProperties": texts | ({} if may_be_empty else {"pattern": NOT_BLANK}),
+    }
+    return Annotated[dict[language, text], WithJsonSchema(described)]  # type: ignore[valid-type]
 
 
 _SPECIAL: Final[dict[str, Any]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,6 +14,8 @@ INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
 """RFC 3339 section 5.6."""
+EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def _instant(value: Any) -> Any:
@@ -21,11 +23,15 @@ def _instant(value: Any) -> Any:
         return value
     if not isinstance(value, str) or not INSTANT.fullmatch(value):
         raise ValueError("Give a date and a time with a zone, such as 2026-11-22T10:00:00Z.")
-    # A leap second is a time to RFC 3339, not to Python.
-    parsed = parse_datetime(value.upper().replace(":60", ":59"))
+    # RFC 3339 knows leap seconds and a year 0, which was a leap year; Python knows neither.
+    text = value.upper().replace(":60", ":59")
+    parsed = parse_datetime(f"0004{text[4:]}" if text.startswith("0000") else text)
     if parsed is None:
         raise ValueError("There is no such day or time.")
-    return parsed
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if parsed.year == 1 else LATEST
 
 
 _INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
