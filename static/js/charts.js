@@ -41,7 +41,9 @@ function stacked(values) {
     .reverse();
 }
 
-const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+function sum(numbers) {
+  return numbers.reduce((total, number) => total + number, 0);
+}
 
 function options(figure, table, area) {
   const tones = figure.dataset.chart === "stack" ? [...table.tones].reverse() : table.tones;
