@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from media_worker import contract
 from tenants.models import Agent, AuditEntry, Number, ProviderAccount, User, Worker
 from tenants.models.choices import CheckState
 from tenants.services import accounts, admission, live, rotation
+from tests.tenants.calls import invite
 
 NEXT = "sk-next-9876543210zyxw"
 
@@ -65,8 +65,7 @@ def test_the_change_is_one_step_and_running_calls_keep_their_key(
     sent: list[live.Notice],
 ):
     def plan() -> contract.CallPlan:
-        request = contract.AdmissionRequest(call_key=str(uuid.uuid4()), called=number.number)
-        found = admission.admit(worker=worker, request=request)
+        found = admission.admit(worker=worker, request=invite(number.number))
         assert isinstance(found, contract.CallPlan)
         return found
 
