@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tenants.api.v1.agents import URI_PATTERN
-from tenants.models import Agent, AgentRevision, AuditEntry, Number, ProviderAccount, Tenant, User
+from tenants.models import (
+    Agent,
+    AgentRevision,
+    AuditEntry,
+    Call,
+    Number,
+    ProviderAccount,
+    Tenant,
+    User,
+)
 from tests.api.conftest import Api, problem_of
 
 
@@ -226,6 +235,17 @@ def test_the_operators_account_is_offered_and_closed(
 def test_an_account_that_is_used_stays(api: Api, agent: Agent, account: ProviderAccount):
     problem_of(api.delete(f"/accounts/{account.public_id}"), 409, "in-use")
     assert ProviderAccount.all_tenants.filter(pk=account.pk).exists()
+
+
+def test_a_call_is_deleted_by_who_may(api: Api, call: Call, running: Call):
+    assert api.delete(f"/calls/{call.public_id}").status_code == 204
+    problem_of(api.get(f"/calls/{call.public_id}"), 404)
+    problem_of(api.delete(f"/calls/{running.public_id}"), 409, "call-runs")
+
+
+def test_a_whole_number_may_be_written_with_a_point(api: Api, agent: Agent):
+    body = b'{"draft_version": 1.0, "settings": {"speed": 1}}'
+    assert api.patch(f"/agents/{agent.public_id}", body).status_code == 200
 
 
 # --- idempotency ---------------------------------------------------------------------------------

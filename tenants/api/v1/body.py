@@ -17,7 +17,7 @@ DEPTH_LIMIT: Final = 32
 class CarefulParser(Parser):
     def parse_body(self, request: HttpRequest) -> Any:
         try:
-            document = json.loads(request.body, parse_constant=_no_number)
+            document = json.loads(request.body, parse_constant=_no_number, parse_float=_number)
         except RecursionError:
             raise ValueError("nested too deeply") from None
         _check(document)
@@ -29,6 +29,12 @@ class CarefulParser(Parser):
                 detail = "NUL cannot be stored."
                 raise _invalid({"detail": detail, "parameter": name})
         return super().parse_querydict(data, list_fields, request)
+
+
+def _number(text: str) -> int | float:
+    """1.0 is an integer to JSON Schema (draft 2020-12, section 4.2.3 of the core)."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _no_number(text: str) -> NoReturn:

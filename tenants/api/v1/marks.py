@@ -11,6 +11,7 @@ from ninja import Router
 from pydantic import Field
 
 from tenants.api.v1.calls import find_call
+from tenants.api.v1.calls import router as calls_router
 from tenants.api.v1.door import ApiRequest
 from tenants.api.v1.errors import Trouble
 from tenants.api.v1.routes import route
@@ -132,7 +133,7 @@ def untag_call(request: ApiRequest, call_id: UUID, document: NewTag) -> TagList:
 
 
 @route(
-    router,
+    calls_router,  # the one that has the other methods of this address
     "DELETE",
     "/calls/{uuid:call_id}",
     scope="calls:write",
