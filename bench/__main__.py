@@ -16,12 +16,13 @@ import pjsua2
 
 from bench import report
 from bench.host import Cores, TooSmall, go_first
-from bench.house import House, HouseError
+from bench.house import House
 from bench.load import Rig
 from bench.provider import Provider
 from bench.results import Machine, Results
 from bench.scenarios import CORE_CALLS, Bench
 from bench.speech import load_speech
+from bench.worker import HouseError
 
 
 def main() -> int:
@@ -110,9 +111,9 @@ def steps(bench: Bench, options: argparse.Namespace, results: Results) -> None:
     results.steps = bench.steps(calls, options.seconds or 20, options.runs)
 
 
-def variants(bench: Bench, options: argparse.Namespace, results: Results) -> None:
-    calls = (options.calls or [CORE_CALLS])[-1]
-    results.variants = bench.variants(calls, options.seconds or 20, options.runs)
+def pairs(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = (options.calls or [CORE_CALLS // 2])[-1]
+    results.pairs = bench.pairs(calls, options.seconds or 20, options.runs)
 
 
 def turns(bench: Bench, options: argparse.Namespace, results: Results) -> None:
@@ -149,7 +150,7 @@ def barge_in(bench: Bench, options: argparse.Namespace, results: Results) -> Non
 
 RUN: Final[dict[str, Callable[[Bench, argparse.Namespace, Results], None]]] = {
     "steps": steps,
-    "variants": variants,
+    "pairs": pairs,
     "turns": turns,
     "greeting": greeting,
     "barge-in": barge_in,
