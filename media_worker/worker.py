@@ -44,6 +44,7 @@ from media_worker.control.prompts import Prompts
 from media_worker.conversation.conversation import Conversation
 from media_worker.conversation.ticker import Ticker
 from media_worker.host import HostError, only_one, raise_file_limit
+from media_worker.housekeeping import Housekeeping
 from media_worker.invites import Allowance, request_of
 from media_worker.metrics import Metrics, WorkerStatus
 from media_worker.metrics_server import MetricsError, MetricsServer
@@ -89,6 +90,7 @@ class Worker:
         self._turned_away = Allowance(TURNED_AWAY_A_MINUTE)
         self._metrics = Metrics(version=VERSION)
         self._metrics_server: MetricsServer | None = None
+        self._housekeeping = Housekeeping(is_idle=lambda: not self._taken)
         self._activity: VoiceActivity
         self._outbox: Outbox
         self._recordings: Recordings
@@ -246,6 +248,7 @@ class Worker:
                 await call.leg.hang_up(SIP_STATUS[RefusalReason.INTERNAL_ERROR])
         finally:
             self._taken -= 1
+            self._housekeeping.call_ended()
 
     async def _admit(self, request: AdmissionRequest) -> CallPlan | Refusal:
         if self._draining:
@@ -402,6 +405,7 @@ class Worker:
         linking.cancel()
         await asyncio.gather(linking, return_exceptions=True)
         self._clock.stop()
+        self._housekeeping.close()
         await self._admission.close()
         await self._prompts.close()
         await self._outbox.close()
