@@ -80,7 +80,7 @@ def pair(plain: float, beside: float) -> Pair:
 
 def test_a_setting_is_compared_with_what_ran_beside_it() -> None:
     """The machine was twice as slow in the second run, which says nothing of the setting."""
-    found = results(pairs=[pair(0.2, 0.21), pair(0.4, 0.43), pair(0.2, 0.3)])
+    found = results(pairs=[pair(0.2, 0.21), pair(0.4, 0.432), pair(0.2, 0.3)])
     said = {verdict.what: verdict for verdict in verdicts(found)}
 
     verdict = said["energy VAD: CPU against PCMU at the same moment"]
