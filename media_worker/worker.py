@@ -19,7 +19,7 @@ from typing import Any, Final
 import structlog
 
 from media_worker.apology import Apologies
-from media_worker.audio.activity import VoiceActivity
+from media_worker.audio.activity import LISTEN_MS, VoiceActivity
 from media_worker.audio.neural import NeuralError, NeuralVad
 from media_worker.config import WorkerConfig
 from media_worker.contract import (
@@ -177,7 +177,7 @@ class Worker:
         except NeuralError as error:
             log.error("worker.no_neural_vad", used_instead="webrtc", error=str(error))
         self._activity = VoiceActivity(clock_rate, neural)
-        self._clock.before(self._activity.listen)
+        self._clock.before(self._activity.listen, every_ms=LISTEN_MS)
 
     def _sip_config(self) -> SipConfig:
         config = self._config

@@ -1,8 +1,8 @@
 """Who speaks, in all calls of the process together.
 
-At each tick one look takes what came in of every call that is listened to and weighs it in arrays,
-then each call's detector decides frame by frame. It reads beside those who take the audio: how
-large the pieces are that go to the provider changes nothing.
+Every LISTEN_MS one look takes what came in of every call that is listened to and weighs it in
+arrays, then each call's detector decides frame by frame. It reads beside those who take the audio:
+how large the pieces are that go to the provider changes nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from media_worker.audio.vad import (
 from media_worker.contract import LocalVad
 
 ONSET_MS: Final = 60
+LISTEN_MS: Final = 40
+"""Twice as often costs a third more; nobody hears the 10 ms that an agent is silent sooner then."""
 
 Hears = Callable[[VadEvent], None]
 
