@@ -16,13 +16,14 @@ import pjsua2
 
 from bench import report
 from bench.host import Cores, TooSmall, go_first
-from bench.house import House, HouseError
+from bench.house import House
 from bench.load import Rig
 from bench.pixels import pixels as watch
 from bench.provider import Provider
 from bench.results import Machine, Results
 from bench.scenarios import CORE_CALLS, Bench
 from bench.speech import load_speech
+from bench.worker import HouseError
 
 
 def main() -> int:
@@ -112,9 +113,9 @@ def steps(bench: Bench, options: argparse.Namespace, results: Results) -> None:
     results.steps = bench.steps(calls, options.seconds or 20, options.runs)
 
 
-def variants(bench: Bench, options: argparse.Namespace, results: Results) -> None:
-    calls = (options.calls or [CORE_CALLS])[-1]
-    results.variants = bench.variants(calls, options.seconds or 20, options.runs)
+def pairs(bench: Bench, options: argparse.Namespace, results: Results) -> None:
+    calls = (options.calls or [CORE_CALLS // 2])[-1]
+    results.pairs = bench.pairs(calls, options.seconds or 20, options.runs)
 
 
 def turns(bench: Bench, options: argparse.Namespace, results: Results) -> None:
@@ -157,7 +158,7 @@ def pixels(bench: Bench, options: argparse.Namespace, results: Results) -> None:
 
 RUN: Final[dict[str, Callable[[Bench, argparse.Namespace, Results], None]]] = {
     "steps": steps,
-    "variants": variants,
+    "pairs": pairs,
     "turns": turns,
     "greeting": greeting,
     "barge-in": barge_in,

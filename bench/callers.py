@@ -47,8 +47,9 @@ class Callers:
         self, server: tuple[str, int], speech: Speech, *, at_once: int, known_calls: int
     ) -> None:
         self.speech = speech
+        self._server = server
         self.rtp = RtpPort(speech, at_once, known_calls)
-        self._agent = UserAgent(server, self.rtp.port, on_final=self._on_final, on_end=self._on_end)
+        self._agent = UserAgent(self.rtp.port, on_final=self._on_final, on_end=self._on_end)
         self.dialogs: list[Dialog] = []
         self.silent = False
         """New calls say nothing (faint noise) until they are told to."""
@@ -66,8 +67,9 @@ class Callers:
     def lost(self) -> int:
         return self._agent.lost
 
-    def dial(self, number: str) -> Dialog:
-        dialog = self._agent.invite(len(self.dialogs), number)
+    def dial(self, number: str, server: tuple[str, int] | None = None) -> Dialog:
+        """`server`: another one than that of most calls."""
+        dialog = self._agent.invite(len(self.dialogs), number, server or self._server)
         self.dialogs.append(dialog)
         return dialog
 

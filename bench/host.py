@@ -101,27 +101,31 @@ class CpuUse:
 
 
 class CpuMeter:
-    """Of the process, from the making of the meter to `read`."""
+    """Of the process, from the making of the meter to `read`.
 
-    def __init__(self, pid: int, core: int) -> None:
-        self._pid, self._core = pid, core
+    `beside`: processes on its core that are measured too, and are no disturbance.
+    """
+
+    def __init__(self, pid: int, core: int, beside: tuple[int, ...] = ()) -> None:
+        self._pid, self._core, self._beside = pid, core, beside
         self._start = self._now()
 
     def read(self) -> CpuUse:
-        wall, process, busy, stolen = (
+        wall, process, beside, busy, stolen = (
             end - start for start, end in zip(self._start, self._now(), strict=True)
         )
         return CpuUse(
             seconds=wall,
             process=process / wall * 100,
-            foreign=max(0.0, busy - process) / wall * 100,
+            foreign=max(0.0, busy - process - beside) / wall * 100,
             stolen=stolen / wall * 100,
         )
 
-    def _now(self) -> tuple[float, float, float, float]:
+    def _now(self) -> tuple[float, ...]:
         return (
             time.monotonic(),
             cpu_seconds(self._pid),
+            sum(cpu_seconds(pid) for pid in self._beside),
             busy_seconds(self._core),
             stolen_seconds(),
         )

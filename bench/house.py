@@ -7,28 +7,20 @@ the account's address names the call: so the provider knows whose audio it hears
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from bench.host import Cores
-from tests.support.ports import free_port, free_sip_port
+from bench.worker import HouseError, WorkerProcess
+from tests.support.ports import free_port
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 RTP_PORT: Final = 12000
 """Away from the default, from the kernel's ephemeral ports and from a product that runs here."""
-READY_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 30.0
+RTP_PORTS: Final = 1200
+"""To each worker: two a call, and some that a run before it may not have given back."""
 NUMBERS_A_TENANT: Final = 1000
 FIRST_TENANT: Final = 700
-
-
-class HouseError(Exception):
-    """The product does not start; says why."""
 
 
 class House:
@@ -37,19 +29,16 @@ class House:
     def __init__(self, data: Path, cores: Cores) -> None:
         self.data = data
         self.cores = cores
-        self.sip_port = free_sip_port()
         self.environment = {
             "PBXAI_DATA": str(data),
             "PBXAI_HTTP_PORT": str(free_port()),
             "PBXAI_SANDBOX_PORT": str(free_port()),
-            "PBXAI_SIP_PORT": str(self.sip_port),
-            "PBXAI_RTP_PORT": str(RTP_PORT),
             "PBXAI_METRICS_PORT": "0",
             "DJANGO_SETTINGS_MODULE": "pbxai.settings",
         }
         self._stack: Any = None
         self._tenants = 0
-        self._worker: subprocess.Popen[bytes] | None = None
+        self._workers: dict[str, WorkerProcess] = {}
 
     def open(self) -> None:
         """Make the database, start the web side and the jobs. Raises HouseError."""
@@ -75,11 +64,16 @@ class House:
             raise HouseError(str(error)) from None
 
     def furnish(
-        self, name: str, calls: int, address: Callable[[int], str], settings: dict[str, Any]
+        self,
+        name: str,
+        places: range,
+        address: Callable[[int], str],
+        settings: dict[str, Any],
     ) -> list[str]:
         """Numbers of a tenant whose agents all have these settings, published.
 
-        `address`: the provider's, for each call. Raises HouseError for settings that this product
+        `places`: of the calls, as the provider shall know them. `address`: the provider's, for
+        each. Raises HouseError for settings that this product
         does not have.
         """
         if not known(settings):
@@ -94,73 +88,41 @@ class House:
             tenant = Tenant.objects.create(slug=slug, name=name, max_concurrent_calls=10_000)
             owner = User.objects.create_user(email=f"{slug}@house.example", password=None)
             first = (FIRST_TENANT + self._tenants) * NUMBERS_A_TENANT
-            for call in range(calls):
-                _agent(tenant, owner, str(first + call), address(call), settings)
-        return [str(first + call) for call in range(calls)]
+            for place in places:
+                _agent(tenant, owner, str(first + place), address(place), settings)
+        return [str(first + place) for place in places]
 
-    # --- the worker ------------------------------------------------------------------------------
+    # --- the workers -----------------------------------------------------------------------------
 
-    def start_worker(self, *, max_calls: int = 512, debug: bool = False) -> int:
-        """Its process id, once it is linked to the web side. Raises HouseError."""
+    def worker(self, name: str) -> WorkerProcess:
+        """Of this name, known to the web side; not started."""
+        if name not in self._workers:
+            from tenants.services.workers import create_worker
+
+            _, token = create_worker(name=name)
+            told = {key: text for key, text in self._told.items() if "TOKEN" not in key}
+            self._workers[name] = WorkerProcess(
+                self.data / "workers" / name,
+                {**told, "PBXAI_WORKER_TOKEN": token},
+                self.cores.worker,
+                RTP_PORT + RTP_PORTS * len(self._workers),
+            )
+        return self._workers[name]
+
+    def start_worker(self, name: str, *, max_calls: int = 512, debug: bool = False) -> int:
+        """Its process id, once it is linked. Raises HouseError."""
         from django.utils import timezone
 
         from tenants.models import Worker
 
-        started = timezone.now()
-        log = self._log.open("ab")
-        self._log_begins = log.tell()
-        self._worker = subprocess.Popen(
-            [sys.executable, "-m", "media_worker"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                **self._told,
-                "PBXAI_MAX_CALLS": str(max_calls),
-                "PBXAI_DRAIN_SECONDS": "0",
-                "PBXAI_DEBUG": str(int(debug)),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
-        os.sched_setaffinity(self._worker.pid, {self.cores.worker})
-        deadline = time.monotonic() + READY_SECONDS
-        online = Worker.objects.filter(name="local", connected=True, last_seen_at__gte=started)
-        while not online.exists():
-            if self._worker.poll() is not None or time.monotonic() > deadline:
-                raise HouseError(f"The media worker did not start:\n{self._last_words()}")
-            time.sleep(0.1)
-        return self._worker.pid
-
-    def stop_worker(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        worker.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            worker.wait(STOP_SECONDS)
-            return
-        worker.kill()
-        worker.wait()
+        online = Worker.objects.filter(name=name, connected=True, last_seen_at__gte=timezone.now())
+        return self.worker(name).start(online.exists, max_calls=max_calls, debug=debug)
 
     def close(self) -> None:
-        self.stop_worker()
+        for worker in self._workers.values():
+            worker.stop()
         if self._stack is not None:
             self._stack.stop()
-
-    def worker_said(self) -> str:
-        """What the worker has logged since it was started last."""
-        with self._log.open(errors="replace") as log:
-            log.seek(self._log_begins)
-            return log.read()
-
-    @property
-    def _log(self) -> Path:
-        return self.data / "log" / "worker.log"
-
-    def _last_words(self) -> str:
-        return self._log.read_text(errors="replace")[-2000:]
 
 
 def known(settings: dict[str, Any]) -> bool:

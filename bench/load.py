@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,7 +25,7 @@ from bench.speech import RATE, Speech
 from bench.targets import Target, place_of
 from media_worker.audio import g711
 
-DIAL_RATE: Final = 15.0
+DIAL_RATE: Final = 10.0
 """Calls a second while a step fills up."""
 MOST_RINGING: Final = 16
 """Nobody more dials while so many wait for their answer."""
@@ -85,6 +87,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
+class Load:
+    """A target with its calls."""
+
+    target: Target
+    pid: int
+    before_kb: int
+    """Its memory before them."""
+    dialogs: list[Dialog]
+
+
+@dataclass(frozen=True)
 class Window:
     """What was written down while the step was measured."""
 
@@ -117,52 +130,74 @@ class Rig:
         The second part: how long the caller waited for each answer of the provider, in seconds;
         there are none while it only echoes.
         """
+        [found] = self.steps_at_once([target], calls, seconds, orders)
+        return found
+
+    def steps_at_once(
+        self, targets: list[Target], calls: int, seconds: float, orders: Orders | None = None
+    ) -> list[tuple[Row, list[float]]]:
+        """Several targets on the worker's core at the same moment, each with so many calls."""
         orders = orders or Orders()
-        pid = target.start()
-        callers = Callers(target.server, self.speech, at_once=calls + 2, known_calls=calls + 2)
+        pids = [target.start() for target in targets]
+        most = len(targets) * (calls + 2)
+        callers = Callers(targets[0].server, self.speech, at_once=most, known_calls=most)
         try:
             self.provider.obey(orders)
-            warm_up(callers, target)
-            before_kb = memory_kb(pid)
-            dialogs = fill(callers, target, calls)
+            warm_up(callers, targets)
+            before = [memory_kb(pid) for pid in pids]
+            dialogs = fill(callers, targets, calls)
+            loads = [Load(*load) for load in zip(targets, pids, before, dialogs, strict=True)]
             callers.run(SETTLE_SECONDS)
-            window = self.watch(callers, pid, before_kb, seconds, dialogs, orders)
-            row = self.row(target, callers, dialogs, window)
-            waits = answer_waits(window, dialogs)
+            windows = self.watch(callers, loads, seconds, orders)
+            found = [
+                (self.row(load, callers, window), answer_waits(window, load.dialogs))
+                for load, window in zip(loads, windows, strict=True)
+            ]
             empty(callers)
         finally:
             callers.close()
-            target.stop()
-        return row, waits
+            for target in targets:
+                target.stop()
+        return found
 
     def watch(
-        self,
-        callers: Callers,
-        pid: int,
-        before_kb: int,
-        seconds: float,
-        dialogs: list[Dialog],
-        orders: Orders,
-    ) -> Window:
-        tracked = spread([dialog.call for dialog in dialogs if dialog.is_up], TRACKED_CALLS)
+        self, callers: Callers, loads: list[Load], seconds: float, orders: Orders
+    ) -> list[Window]:
+        """One for each of the loads, of the same time."""
+        tracked = [
+            call
+            for load in loads
+            for call in spread(
+                [dialog.call for dialog in load.dialogs if dialog.is_up],
+                TRACKED_CALLS // len(loads),
+            )
+        ]
         places = frozenset(place_of(callers.dialogs[call].number) for call in tracked)
         self.provider.obey(replace(orders, tracked=places))
         self.provider.read()
         callers.run(CATCH_UP_SECONDS)  # talking to the provider may have taken a moment
         heard = callers.record(tracked)
-        pacing, cpu = PacingMeter(callers), CpuMeter(pid, self.cores.worker)
+        pids = {load.pid for load in loads}
+        pacing = PacingMeter(callers)
+        meters = [CpuMeter(load.pid, self.cores.worker, tuple(pids - {load.pid})) for load in loads]
         callers.run(seconds)
-        window = (cpu.read(), pacing.read(), memory_kb(pid) - before_kb)
+        cpus, paced = [meter.read() for meter in meters], pacing.read()
         callers.stop_recording()
-        return Window(orders, heard, self.provider.read(), *window)
+        account = self.provider.read()
+        return [
+            Window(orders, heard, account, cpu, paced, memory_kb(load.pid) - load.before_kb)
+            for load, cpu in zip(loads, cpus, strict=True)
+        ]
 
-    def row(self, target: Target, callers: Callers, dialogs: list[Dialog], window: Window) -> Row:
+    def row(self, load: Load, callers: Callers, window: Window) -> Row:
+        own = {dialog.call for dialog in load.dialogs}
         ways = [
             found
             for call in np.flatnonzero(window.heard.tracked)
-            if (found := self._ways(target, callers, int(call), window)) is not None
+            if call in own
+            and (found := self._ways(load.target, callers, int(call), window)) is not None
         ]
-        return row_of(target, callers, dialogs, window, ways)
+        return row_of(load, callers, window, ways)
 
     def _ways(self, target: Target, callers: Callers, call: int, window: Window) -> Ways | None:
         chunks = window.account.chunks.get(place_of(callers.dialogs[call].number))
@@ -184,30 +219,42 @@ class Rig:
 # --- steps of a step -----------------------------------------------------------------------------
 
 
-def warm_up(callers: Callers, target: Target) -> None:
+def warm_up(callers: Callers, targets: list[Target]) -> None:
     """Two calls, so that what is loaded at the first call is not counted as memory of calls."""
-    for number in range(2):
-        callers.dial(target.number(number))
+    for target in targets:
+        for number in range(2):
+            callers.dial(target.number(number), target.server)
     callers.run(10, lambda: all(dialog.final_at for dialog in callers.dialogs))
     callers.run(2)
     empty(callers)
     callers.run(2)
 
 
-def fill(callers: Callers, target: Target, calls: int) -> list[Dialog]:
-    """Dial so many calls, evenly; returns when each has its final response, or gives up."""
-    dialogs: list[Dialog] = []
+def fill(callers: Callers, targets: list[Target], calls: int) -> list[list[Dialog]]:
+    """Dial each of the targets so many times, evenly and in turn.
+
+    Returns when each call has its final response, or gives up.
+    """
+    dialogs: list[list[Dialog]] = [[] for _ in targets]
+    places = itertools.product(range(calls), range(len(targets)))
+
+    def everybody() -> Iterator[Dialog]:
+        return itertools.chain.from_iterable(dialogs)
 
     def dial() -> None:
-        if sum(1 for dialog in dialogs if not dialog.final_at) < MOST_RINGING:
-            dialogs.append(callers.dial(target.number(len(dialogs))))
-        if len(dialogs) < calls:
-            callers.later(1 / DIAL_RATE, dial)
+        if sum(1 for dialog in everybody() if not dialog.final_at) < MOST_RINGING:
+            place, which = next(places, (None, 0))
+            if place is None:
+                return
+            target = targets[which]
+            dialogs[which].append(callers.dial(target.number(place), target.server))
+        callers.later(1 / DIAL_RATE, dial)
 
     dial()
+    total = calls * len(targets)
     callers.run(
-        3 * calls / DIAL_RATE + 30,
-        lambda: len(dialogs) == calls and all(dialog.final_at for dialog in dialogs),
+        3 * total / DIAL_RATE + 30,
+        lambda: sum(map(len, dialogs)) == total and all(dialog.final_at for dialog in everybody()),
     )
     return dialogs
 
@@ -282,23 +329,19 @@ def answer_waits(window: Window, dialogs: list[Dialog]) -> list[float]:
 # --- records to a row ----------------------------------------------------------------------------
 
 
-def row_of(
-    target: Target,
-    callers: Callers,
-    dialogs: list[Dialog],
-    window: Window,
-    ways: list[Ways],
-) -> Row:
+def row_of(load: Load, callers: Callers, window: Window, ways: list[Ways]) -> Row:
+    dialogs = load.dialogs
+    own = {dialog.call for dialog in dialogs}
     answered = [dialog for dialog in dialogs if dialog.status == 200]
-    flows = measure.flows(window.heard)
-    gaps = [flow.longest_gap_ms for flow in flows.values()] or [float("nan")]
-    packets = max(1, sum(flow.packets for flow in flows.values()))
+    flows = [flow for call, flow in measure.flows(window.heard).items() if call in own]
+    gaps = [flow.longest_gap_ms for flow in flows] or [float("nan")]
+    packets = max(1, sum(flow.packets for flow in flows))
     calls = max(1, len(answered))
     first_audio = callers.rtp.first_loud[[dialog.call for dialog in answered]]
     waits = first_audio - np.array([dialog.final_at for dialog in answered])
     ups, downs = [way for way, _, _ in ways], [way for _, way, _ in ways if way is not None]
     return Row(
-        target=target.name,
+        target=load.target.name,
         calls=len(dialogs),
         answered=len(answered),
         seconds=window.cpu.seconds,
@@ -310,8 +353,8 @@ def row_of(
         chunk=float(np.median([chunk for *_, chunk in ways])) if ways else float("nan"),
         gap_p90=float(np.percentile(gaps, 90)),
         gap_worst=float(np.max(gaps)),
-        late=sum(flow.late for flow in flows.values()) / packets * 100,
-        missing=sum(flow.missing for flow in flows.values()) / packets * 100,
+        late=sum(flow.late for flow in flows) / packets * 100,
+        missing=sum(flow.missing for flow in flows) / packets * 100,
         lost_up=_lost(ups, window.cpu.seconds),
         lost_down=_lost(downs, window.cpu.seconds),
         setup_p95=percentile_ms(np.array([dialog.setup_seconds for dialog in answered]), 95),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import statistics
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from bench.house import ROOT
 from bench.load import Row
 from bench.plot import draw
-from bench.results import Promptness, Results, by_step, median
+from bench.results import Pair, Promptness, Results, by_setting, by_step, median
 from bench.verdicts import verdicts
+from bench.worker import ROOT
 
 DOCS: Final = ROOT / "docs"
 PAGE: Final = DOCS / "benchmark.md"
@@ -52,12 +53,13 @@ def as_markdown(results: Results) -> str:
 
 def tables(results: Results) -> list[tuple[str, Table]]:
     """Title and rows of each that has any; the first row is the heading."""
+    changed = [pair.beside for pair in results.pairs]
     found = [
         ("What was to be shown", _verdict_table(results)),
         ("CPU and memory, by calls at once", _cost_table(results.steps, "floor")),
         ("Sound, by calls at once", _sound_table(results.steps)),
-        ("CPU and memory, one setting changed", _cost_table(results.variants, "PCMU")),
-        ("Sound, one setting changed", _sound_table(results.variants)),
+        ("CPU, one setting changed, beside PCMU on the same core", _pair_table(results.pairs)),
+        ("Sound, one setting changed", _sound_table(changed)),
         ("Turns: answers in bursts", _cost_table(results.turns, "turns")),
         (
             "Promptness",
@@ -68,7 +70,10 @@ def tables(results: Results) -> list[tuple[str, Table]]:
         ("Calls a second", _ramp_table(results)),
         ("A long window", _steady_table(results.steady)),
         ("Many short calls", _soak_table(results)),
-        ("The measuring itself", _meter_table([*results.steps, *results.variants])),
+        (
+            "The measuring itself",
+            _meter_table([*results.steps, *(pair.beside for pair in results.pairs)]),
+        ),
     ]
     return [(title, table) for title, table in found if len(table) > 1]
 
@@ -97,6 +102,30 @@ def _cost_table(rows: list[Row], base_name: str) -> Table:
                 _number(ratio, 2),
                 *(f"{each:.2f}" for each in ratios),
                 f"{row.memory_a_call:.2f}",
+                f"{len(runs)}" + (f" ({doubted} doubtful)" if doubted else ""),
+            ]
+        )
+    return table
+
+
+def _pair_table(pairs: list[Pair]) -> Table:
+    heading = ["what", "calls each", "CPU % a call", "PCMU meanwhile", "x PCMU", "in each run"]
+    heading += ["MB a call", "runs"]
+    table = [heading]
+    for name, runs in by_setting(pairs).items():
+        beside = median([pair.beside for pair in runs])
+        plain = median([pair.plain for pair in runs])
+        ratios = [pair.ratio for pair in runs]
+        doubted = sum(1 for pair in runs if not (pair.plain.is_valid and pair.beside.is_valid))
+        table.append(
+            [
+                name,
+                str(beside.calls),
+                f"{beside.cpu_a_call:.3f}",
+                f"{plain.cpu_a_call:.3f}",
+                f"{statistics.median(ratios):.2f}",
+                ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios)),
+                f"{beside.memory_a_call:.2f}",
                 f"{len(runs)}" + (f" ({doubted} doubtful)" if doubted else ""),
             ]
         )

@@ -42,6 +42,18 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two workers on one core at the same moment; the settings differ in one."""
+
+    plain: Row
+    beside: Row
+
+    @property
+    def ratio(self) -> float:
+        """CPU a call, of the changed one to the plain one."""
+        return self.beside.cpu_a_call / self.plain.cpu_a_call
+
+
 class Overload(msgspec.Struct, frozen=True, kw_only=True):
     """The worker at its capacity, and half as many calls again."""
 
@@ -93,7 +105,7 @@ class Promptness(msgspec.Struct, frozen=True, kw_only=True):
 class Results(msgspec.Struct, kw_only=True):
     machine: Machine
     steps: list[Row] = []
-    variants: list[Row] = []
+    pairs: list[Pair] = []
     turns: list[Row] = []
     answers: list[Promptness] = []
     steady: list[Row] = []
@@ -130,4 +142,11 @@ def by_step(rows: list[Row]) -> dict[tuple[str, int], list[Row]]:
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.target, row.calls), []).append(row)
+    return groups
+
+
+def by_setting(pairs: list[Pair]) -> dict[str, list[Pair]]:
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.beside.target, []).append(pair)
     return groups

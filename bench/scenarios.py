@@ -11,10 +11,10 @@ import numpy as np
 from bench.callers import Callers
 from bench.host import memory_kb, open_files, udp_ports
 from bench.house import House, known
-from bench.load import SETTLE_SECONDS, Rig, Row, empty, fill, warm_up
+from bench.load import SETTLE_SECONDS, Load, Rig, Row, empty, fill, warm_up
 from bench.promptness import barge_in, far_provider, greeting, timed
 from bench.provider import Orders
-from bench.results import Overload, Promptness, RampStep, Soak, Vitals
+from bench.results import Overload, Pair, Promptness, RampStep, Soak, Vitals
 from bench.sip import Dialog
 from bench.targets import Floor, Product, Target
 
@@ -27,7 +27,7 @@ CONTINUOUS: Final[dict[str, Any]] = {
 """The worst case that the steps are measured in: audio both ways all the time."""
 
 VARIANTS: Final[dict[str, dict[str, Any]]] = {
-    "PCMU": {},
+    "PCMU again": {},
     "PCM 24 kHz": {"audio_format": "pcm24k"},
     "energy VAD": {"local_vad": "energy"},
     "WebRTC VAD": {"local_vad": "webrtc"},
@@ -36,6 +36,7 @@ VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "20 ms chunks": {"chunk_ms": 20},
     "40 ms chunks": {"chunk_ms": 40},
 }
+PROMISED: Final = ("PCM 24 kHz", "energy VAD", "WebRTC VAD", "neural VAD", "recording")
 CORE_CALLS: Final = 200
 """Calls at once that one core is to carry."""
 FEWER_RUNS: Final = 2
@@ -62,11 +63,15 @@ class Bench:
         self.house = house
         self.say = say
 
-    def product(self, name: str, calls: int, settings: dict[str, Any]) -> Product:
-        return Product(self.house, self.rig.provider.url, name, calls, settings)
+    def product(
+        self, name: str, calls: int, settings: dict[str, Any], worker: str = "first"
+    ) -> Product:
+        first = 0 if worker == "first" else calls
+        address = self.rig.provider.url
+        return Product(self.house, address, name, calls, settings, first=first, worker=worker)
 
-    def floor(self, client: str = "websockets") -> Floor:
-        return Floor(self.rig.provider, self.rig.cores, client)
+    def floor(self, client: str = "websockets", *, first: int = 0) -> Floor:
+        return Floor(self.rig.provider, self.rig.cores, client, first=first)
 
     # --- load ------------------------------------------------------------------------------------
 
@@ -80,21 +85,37 @@ class Bench:
             for target in targets
         ]
 
-    def variants(self, calls: int, seconds: float, runs: int) -> list[Row]:
-        """The product with one setting changed at a time; some of it not in every run."""
-        targets: list[Target] = []
-        seldom: list[Target] = [self.floor(), self.floor("picows")]
-        for name, settings in VARIANTS.items():
-            if known(settings):
-                target = self.product(name, calls, {**CONTINUOUS, **settings})
-                (seldom if "chunk_ms" in settings else targets).append(target)
-            else:
-                self.say(f"{name}: this product does not have it")
-        return [
-            self._step(target, calls, seconds)
-            for run in range(runs)
-            for target in [*targets, *(seldom if run < FEWER_RUNS else [])]
+    def pairs(self, calls: int, seconds: float, runs: int) -> list[Pair]:
+        """PCMU, and beside it at the same moment a worker with one setting changed.
+
+        So both meet the same noise of the machine. In turn the one or the other is started first.
+        """
+        plain = self.product("PCMU", calls, CONTINUOUS)
+        beside: list[tuple[Target, int]] = [
+            (self.floor(first=calls), runs),
+            (self.floor("picows", first=calls), FEWER_RUNS),
         ]
+        for name, settings in VARIANTS.items():
+            if not known(settings):
+                self.say(f"{name}: this product does not have it")
+                continue
+            times = runs if name in PROMISED else FEWER_RUNS
+            beside.append((self.product(name, calls, {**CONTINUOUS, **settings}, "second"), times))
+        return [
+            self._pair(plain, target, calls, seconds, plain_first=run % 2 == 0)
+            for run in range(runs)
+            for target, times in beside
+            if run < times
+        ]
+
+    def _pair(
+        self, plain: Target, target: Target, calls: int, seconds: float, *, plain_first: bool
+    ) -> Pair:
+        both = [plain, target] if plain_first else [target, plain]
+        rows = {row.target: row for row, _ in self.rig.steps_at_once(both, calls, seconds)}
+        pair = Pair(plain=rows[plain.name], beside=rows[target.name])
+        self.say(f"{one_line(pair.plain)}\n{one_line(pair.beside)}\n    {pair.ratio:.3f} times")
+        return pair
 
     def steady(self, calls: int, seconds: float) -> list[Row]:
         return [self._step(self.product("product", calls, CONTINUOUS), calls, seconds)]
@@ -127,9 +148,9 @@ class Bench:
         callers = self._callers(target, capacity + 2, extra)
         try:
             self.rig.provider.obey(Orders())
-            warm_up(callers, target)
+            warm_up(callers, [target])
             before_kb = memory_kb(pid)
-            admitted = fill(callers, target, capacity)
+            [admitted] = fill(callers, [target], capacity)
             callers.run(SETTLE_SECONDS)
             refused: list[Dialog] = []
 
@@ -138,9 +159,10 @@ class Bench:
 
             for place in range(extra):
                 callers.later((place + 0.5) * seconds / extra, partial(dial, place))
-            window = self.rig.watch(callers, pid, before_kb, seconds, admitted, Orders())
+            load = Load(target, pid, before_kb, admitted)
+            [window] = self.rig.watch(callers, [load], seconds, Orders())
             callers.run(REFUSE_SECONDS, lambda: all(dialog.final_at for dialog in refused))
-            row = self.rig.row(target, callers, admitted, window)
+            row = self.rig.row(load, callers, window)
             empty(callers)
         finally:
             callers.close()

@@ -31,6 +31,7 @@ class Dialog:
 
     call: int
     number: str
+    server: tuple[str, int]
     call_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     invited_at: float = 0.0
     final_at: float = 0.0
@@ -63,13 +64,11 @@ class UserAgent:
 
     def __init__(
         self,
-        server: tuple[str, int],
         rtp_port: int,
         *,
         on_final: Callable[[Dialog], None],
         on_end: Callable[[Dialog], None],
     ) -> None:
-        self._server = server
         self._rtp_port = rtp_port
         self._on_final = on_final
         self._on_end = on_end
@@ -85,8 +84,8 @@ class UserAgent:
     def close(self) -> None:
         self._udp.close()
 
-    def invite(self, call: int, number: str) -> Dialog:
-        dialog = Dialog(call, number)
+    def invite(self, call: int, number: str, server: tuple[str, int]) -> Dialog:
+        dialog = Dialog(call, number, server)
         self._dialogs[dialog.call_id] = dialog
         dialog.branch = _branch()
         text = self._request(dialog, "INVITE", 1, self._uri(dialog), self._sdp())
@@ -105,10 +104,10 @@ class UserAgent:
         """Handle what came, and send again what was not answered."""
         while True:
             try:
-                data, control, _, _ = self._udp.recvmsg(65536, 64)
+                data, control, _, source = self._udp.recvmsg(65536, 64)
             except BlockingIOError:
                 break
-            self._take(data.decode(errors="replace"), stamped_at(control))
+            self._take(data.decode(errors="replace"), stamped_at(control), source)
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             self._again(*heapq.heappop(self._timers)[2:])
@@ -117,7 +116,7 @@ class UserAgent:
 
     def _send_until(self, dialog: Dialog, text: bytes, branch: str, tries: int = 0) -> None:
         """Send; and again after T1, 2 T1, 4 T1 ... for as long as `branch` is not answered."""
-        self._udp.sendto(text, self._server)
+        self._udp.sendto(text, dialog.server)
         due = time.monotonic() + T1 * 2**tries
         heapq.heappush(self._timers, (due, next(self._numbers), dialog, text, branch, tries + 1))
 
@@ -131,7 +130,7 @@ class UserAgent:
         self.lost += 1
         self._end(dialog)
 
-    def _take(self, text: str, at: float) -> None:
+    def _take(self, text: str, at: float, source: tuple[str, int]) -> None:
         head, _, body = text.partition("\r\n\r\n")
         first, *lines = head.split("\r\n")
         fields = {
@@ -143,7 +142,7 @@ class UserAgent:
             if dialog is not None:
                 self._answered(dialog, int(first.split()[1]), fields, body, at)
         elif not first.startswith("ACK"):
-            self._respond(lines)
+            self._respond(lines, source)
             if dialog is not None and first.startswith("BYE"):
                 dialog.by_peer = not dialog.hung_up_at
                 self._end(dialog, at)
@@ -157,7 +156,7 @@ class UserAgent:
             if not dialog.final_at:
                 dialog.branch = ""  # the INVITE has come: send it no more
         elif dialog.final_at:
-            self._udp.sendto(dialog.ack, self._server)  # ours was lost (section 13.2.2.4)
+            self._udp.sendto(dialog.ack, dialog.server)  # ours was lost (section 13.2.2.4)
         else:
             self._final(dialog, status, fields, body, at)
 
@@ -173,7 +172,7 @@ class UserAgent:
         target = dialog.target if status < 300 else self._uri(dialog)
         dialog.ack = self._request(dialog, "ACK", 1, target)
         dialog.branch = ""
-        self._udp.sendto(dialog.ack, self._server)
+        self._udp.sendto(dialog.ack, dialog.server)
         if status < 300:
             port, host = _MEDIA.search(body), _HOST.search(body)
             dialog.media = (host[1] if host else "", int(port[1]) if port else 0)
@@ -188,11 +187,11 @@ class UserAgent:
         dialog.branch = ""
         self._on_end(dialog)
 
-    def _respond(self, lines: list[str]) -> None:
+    def _respond(self, lines: list[str], source: tuple[str, int]) -> None:
         wanted = ("via", "from", "to", "call-id", "cseq")
         kept = [line for line in lines if line.partition(":")[0].strip().lower() in wanted]
         text = "\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""])
-        self._udp.sendto(text.encode(), self._server)
+        self._udp.sendto(text.encode(), source)
 
     def _request(self, dialog: Dialog, method: str, number: int, uri: str, body: str = "") -> bytes:
         lines = [
@@ -212,7 +211,8 @@ class UserAgent:
         return "\r\n".join(lines).encode()
 
     def _uri(self, dialog: Dialog) -> str:
-        return f"sip:{dialog.number}@{self._server[0]}:{self._server[1]}"
+        host, port = dialog.server
+        return f"sip:{dialog.number}@{host}:{port}"
 
     def _sdp(self) -> str:
         host = self._here.partition(":")[0]

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from bench.host import Cores
-from bench.house import NUMBERS_A_TENANT, ROOT, STOP_SECONDS, House, HouseError
+from bench.house import NUMBERS_A_TENANT, House
 from bench.provider import Provider
+from bench.worker import ROOT, STOP_SECONDS, HouseError
 from tests.support.ports import free_sip_port
 
 FLOOR_RTP_PORT: Final = 16000
@@ -44,27 +45,31 @@ class Product:
         calls: int,
         settings: dict[str, Any],
         *,
+        first: int = 0,
+        worker: str = "first",
         debug: bool = False,
     ) -> None:
+        """`first`: place of its first call, so that two targets at once are told apart."""
         self.name = name
+        self._worker = worker
         self._debug = debug
         self.audio_format = str(settings.get("audio_format", "pcmu"))
         self._house = house
-        self._numbers = house.furnish(name, calls, address, settings)
+        self._numbers = house.furnish(name, range(first, first + calls), address, settings)
 
     def start(self, *, max_calls: int = 512) -> int:
-        return self._house.start_worker(max_calls=max_calls, debug=self._debug)
+        return self._house.start_worker(self._worker, max_calls=max_calls, debug=self._debug)
 
     def stop(self) -> None:
-        self._house.stop_worker()
+        self._house.worker(self._worker).stop()
 
     def said(self) -> str:
         """The worker's log since its start."""
-        return self._house.worker_said()
+        return self._house.worker(self._worker).said()
 
     @property
     def server(self) -> tuple[str, int]:
-        return "127.0.0.1", self._house.sip_port
+        return "127.0.0.1", self._house.worker(self._worker).sip_port
 
     def number(self, call: int) -> str:
         return self._numbers[call % len(self._numbers)]
@@ -75,7 +80,11 @@ class Floor:
 
     audio_format = "pcmu"
 
-    def __init__(self, provider: Provider, cores: Cores, client: str = "websockets") -> None:
+    def __init__(
+        self, provider: Provider, cores: Cores, client: str = "websockets", *, first: int = 0
+    ) -> None:
+        """`first`: as of Product."""
+        self._first = first
         self.name = "floor" if client == "websockets" else f"floor ({client})"
         self._provider = provider
         self._cores = cores
@@ -115,7 +124,7 @@ class Floor:
         return "127.0.0.1", self._port
 
     def number(self, call: int) -> str:
-        return str(call)
+        return str(self._first + call)
 
 
 def place_of(number: str) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from bench.load import Row
-from bench.results import Results, Soak, by_step, median
+from bench.results import Pair, Results, Soak, by_setting, by_step, median
 from bench.scenarios import CORE_CALLS
 
 RATIOS: Final[dict[str, float]] = {
@@ -42,7 +43,7 @@ class Verdict:
 def verdicts(results: Results) -> list[Verdict]:
     return [
         *_of_steps(results.steps),
-        *_of_variants(results.variants),
+        *_of_pairs(results.pairs),
         *_of_steady(results.steady),
         *_of_times(results),
         *_of_overload(results),
@@ -81,13 +82,12 @@ def _of_pixels(results: Results) -> Iterator[Verdict]:
         yield _most(f"{time.name}, p95", time.p95, PIXEL_MS, "ms")
 
 
-def _of_variants(rows: list[Row]) -> Iterator[Verdict]:
-    groups = {target: median(runs) for (target, _), runs in by_step(rows).items()}
-    base = groups.get("PCMU")
+def _of_pairs(pairs: list[Pair]) -> Iterator[Verdict]:
+    groups = by_setting(pairs)
     for name, limit in RATIOS.items():
-        if base and name in groups:
-            ratio = groups[name].cpu_a_call / base.cpu_a_call
-            yield _most(f"{name}: CPU against PCMU", ratio, limit, "times", 2)
+        if runs := groups.get(name):
+            ratio = statistics.median(pair.ratio for pair in runs)
+            yield _most(f"{name}: CPU against PCMU at the same moment", ratio, limit, "times", 2)
 
 
 def _of_steady(rows: list[Row]) -> Iterator[Verdict]:

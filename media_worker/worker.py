@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from media_worker.apology import Apologies
-from media_worker.audio.activity import VoiceActivity
+from media_worker.audio.activity import LISTEN_MS, VoiceActivity
 from media_worker.audio.neural import NeuralVad
 from media_worker.calls import Calls
 from media_worker.chats import Chats
@@ -48,6 +48,7 @@ from media_worker.conversation.ticker import Ticker
 from media_worker.desk import Desk
 from media_worker.equipment import load_neural_vad, sip_config_of
 from media_worker.host import HostError, Load, only_one, raise_file_limit
+from media_worker.housekeeping import Housekeeping
 from media_worker.invites import Allowance, request_of
 from media_worker.listening import Listening
 from media_worker.metrics import Metrics, WorkerStatus
@@ -94,6 +95,7 @@ class Worker:
         self._metrics_server: MetricsServer | None = None
         self._load = Load(self._metrics.late_frames)
         self._neural: NeuralVad | None = None
+        self._housekeeping = Housekeeping(is_idle=lambda: not self._tasks)
         self._activity: VoiceActivity
         self._outbox: Outbox
         self._recordings: Recordings
@@ -215,14 +217,14 @@ class Worker:
     async def _open_ears(self, clock_rate: int) -> None:
         self._neural = await load_neural_vad(clock_rate)
         self._activity = VoiceActivity(clock_rate, self._neural)
-        self._clock.before(self._activity.listen)
+        self._clock.before(self._activity.listen, every_ms=LISTEN_MS)
 
     async def _open_browser_room(self) -> None:
         config = self._config
         rooms = await asyncio.to_thread(importlib.import_module, "media_worker.browser_calls")
         # Their own: one reader reads one kind of source.
         activity = VoiceActivity(config.clock_rate, self._neural)
-        self._clock.before(activity.listen)
+        self._clock.before(activity.listen, every_ms=LISTEN_MS)
         self._browser_calls = rooms.open_room(
             config,
             self._calls,
@@ -258,6 +260,7 @@ class Worker:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._housekeeping.call_ended())
 
     def _on_turned_away(self, invite: Invite | None) -> None:
         """A call beyond the capacity; the endpoint has answered it 503 already."""
@@ -417,6 +420,7 @@ class Worker:
         linking.cancel()
         await asyncio.gather(linking, return_exceptions=True)
         self._clock.stop()
+        self._housekeeping.close()
         await self._admission.close()
         await self._prompts.close()
         await self._outbox.close()

@@ -64,9 +64,13 @@ class NeuralVad:
     def open(self) -> NeuralStream:
         return NeuralStream(self, self.open_row())
 
-    def run(self) -> None:
-        """Decide every window that waits; a call's second window needs what came of its first."""
-        ready, self._ready = self._ready, []
+    def run(self) -> list[NeuralStream]:
+        """Decide every window that waits; a call's second window needs what came of its first.
+
+        Returns the streams that have decisions now.
+        """
+        decided, self._ready = self._ready, []
+        ready = decided
         while ready:
             rows = np.array([stream.row for stream in ready])
             pcm = np.frombuffer(b"".join([stream.next_window() for stream in ready]), np.int16)
@@ -74,6 +78,7 @@ class NeuralVad:
             for stream, probability in zip(ready, found, strict=True):
                 stream.decide(probability)
             ready = [stream for stream in ready if stream.has_window]
+        return decided
 
     # --- many calls at once ----------------------------------------------------------------------
 
@@ -156,9 +161,8 @@ class NeuralStream:
     def feed(self, pcm: bytes) -> None:
         if not self._is_open:
             return
-        had_window = self.has_window
-        self._waiting += pcm
-        if self.has_window and not had_window:
+        waiting, self._waiting = len(self._waiting), self._waiting + pcm
+        if waiting < self._window_bytes <= len(self._waiting):
             self._vad.enlist(self)
 
     def decisions(self) -> list[bool]:
@@ -177,11 +181,9 @@ class NeuralStream:
         return len(self._waiting) >= self._window_bytes
 
     def next_window(self) -> bytes:
-        window, self._waiting = (
-            self._waiting[: self._window_bytes],
-            self._waiting[self._window_bytes :],
-        )
-        return window
+        waiting, size = self._waiting, self._window_bytes
+        self._waiting = waiting[size:]
+        return waiting[:size]
 
     def decide(self, probability: float) -> None:
         self._speaks = probability >= (STAY if self._speaks else ENTER)

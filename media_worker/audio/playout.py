@@ -44,6 +44,17 @@ class Cut(msgspec.Struct, frozen=True):
     """Items that waited behind it and were dropped whole."""
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far an item has come."""
+
+    first_played_at: float | None = None
+    """`time.monotonic()` when its first frame was taken."""
+    heard_ms: int = 0
+    """Milliseconds that the caller has heard, pauses left out included."""
+    received_ms: int = 0
+    """Milliseconds that came in before it was finished or flushed."""
+
+
 class _Item:
     """One item of speech. Positions count samples from its beginning."""
 
@@ -194,6 +205,14 @@ class Playout:
     def late_frames(self) -> int:
         """Frames that the media thread wanted more than a frame's time late."""
         return self.outlet.late
+
+    def progress(self, item_id: str) -> Progress:
+        """All of it at one look; zeros for an item not known."""
+        self._sync()
+        item = self._items.get(item_id)
+        if item is None:
+            return Progress()
+        return Progress(item.first_played_at, self._ms(item.heard), self._ms(item.received))
 
     def heard_ms(self, item_id: str) -> int:
         """How far into this item the caller has heard, pauses left out included; 0: not known."""

@@ -7,8 +7,10 @@ Energy and WebRTC decide at once; the neural detector decides for all calls of t
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Final, Protocol
 
+import _webrtcvad
 import msgspec
 import numpy as np
 import webrtcvad
@@ -22,8 +24,6 @@ LEAST_DB: Final = -50.0
 SILENCE_DB: Final = -100.0
 _LOUDEST: Final = 32768.0
 _SMALLEST: Final = 1e-20
-
-Octets = bytes | NDArray[np.uint8]
 
 
 class VadOnset(msgspec.Struct, frozen=True):
@@ -67,26 +67,31 @@ class Hysteresis:
         return self._speech_frames * self._frame_ms if self.speaking else 0
 
     def feed(self, is_speech: bool) -> VadEvent | None:
-        start = self._clock_ms
         self._clock_ms += self._frame_ms
-        self._run = self._run + 1 if is_speech else 0
-        self._speech_frames += is_speech
-        return self._look_for_end() if self.speaking else self._look_for_onset(start, is_speech)
+        if not is_speech:
+            self._run = 0
+            return self._silent()
+        self._run += 1
+        self._speech_frames += 1
+        if not self.speaking:
+            return self._likely()
+        if self._run >= 2:
+            self._last_speech_ms, self._silent_frames = self._clock_ms, 0
+        return None  # one speech frame is not silence, but does not undo the silence before it
 
-    def _look_for_onset(self, start: int, is_speech: bool) -> VadOnset | None:
-        if is_speech and self._score == 0:
-            self._began_ms, self._speech_frames = start, 1
-        self._score = max(0, self._score + (1 if is_speech else -1))
+    def _likely(self) -> VadOnset | None:
+        if self._score == 0:
+            self._began_ms, self._speech_frames = self._clock_ms - self._frame_ms, 1
+        self._score += 1
         if self._score < self._onset_frames:
             return None
         self.speaking, self._score, self._silent_frames = True, 0, 0
         self._last_speech_ms = self._clock_ms
         return VadOnset(self._began_ms)
 
-    def _look_for_end(self) -> VadEnd | None:
-        if self._run >= 2:
-            self._last_speech_ms, self._silent_frames = self._clock_ms, 0
-        if self._run:  # one speech frame is not silence, but does not undo the silence before it
+    def _silent(self) -> VadEnd | None:
+        if not self.speaking:
+            self._score = max(0, self._score - 1)
             return None
         self._silent_frames += 1
         if self._silent_frames < self._silence_frames:
@@ -98,7 +103,7 @@ class Hysteresis:
 class FrameDetector(Protocol):
     """Says of each frame of 20 ms at once whether it is speech."""
 
-    def is_speech(self, frame: Octets, level: float) -> bool:
+    def is_speech(self, frame: bytes, level: float) -> bool:
         """`frame`: 16-bit mono PCM; `level`: its RMS in dB below full scale."""
         ...
 
@@ -121,16 +126,24 @@ class EnergyDetector:
         """The least of the minima; no level is above it."""
         self._block = 0.0
         self._block_frames = 0
+        self._limit = 0.0
+        self._choose_limit()
 
-    def is_speech(self, frame: Octets, level: float) -> bool:
-        self._block = min(self._block, level)
-        floor = min(self._before, self._block)
+    def is_speech(self, frame: bytes, level: float) -> bool:
+        if level < self._block:
+            self._block = level
+            self._choose_limit()
         self._block_frames += 1
         if self._block_frames == self._BLOCK_FRAMES:
             self._minima.append(self._block)
             self._before = min(self._minima)
             self._block, self._block_frames = 0.0, 0
-        return level > max(LEAST_DB, min(floor, self.HIGHEST_FLOOR_DB) + self.MARGIN_DB)
+            self._choose_limit()
+        return level > self._limit
+
+    def _choose_limit(self) -> None:
+        floor = min(self._before, self._block, self.HIGHEST_FLOOR_DB)
+        self._limit = max(LEAST_DB, floor + self.MARGIN_DB)
 
 
 class WebrtcDetector:
@@ -139,11 +152,13 @@ class WebrtcDetector:
     STRICTEST: Final = 3
 
     def __init__(self, clock_rate: int) -> None:
-        self._clock_rate = clock_rate
-        self._vad = webrtcvad.Vad(self.STRICTEST)
+        self._samples = clock_rate * FRAME_MS // 1000
+        vad = webrtcvad.Vad(self.STRICTEST)
+        # The package's own method costs as much again, to find out how long the frame is.
+        self._process = partial(_webrtcvad.process, vad._vad, clock_rate)
 
-    def is_speech(self, frame: Octets, level: float) -> bool:
-        return level > LEAST_DB and bool(self._vad.is_speech(frame, self._clock_rate))
+    def is_speech(self, frame: bytes, level: float) -> bool:
+        return level > LEAST_DB and self._process(frame, self._samples)
 
 
 def levels_of(frames: NDArray[np.int16]) -> NDArray[np.float32]:

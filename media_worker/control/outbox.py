@@ -119,8 +119,9 @@ class Outbox:
         self._appended += 1
         self._emptied.clear()
 
-        def insert(database: sqlite3.Connection) -> None:
+        def insert(database: sqlite3.Connection) -> Callable[[], None]:
             database.execute("INSERT INTO records (seq, body) VALUES (?, ?)", (seq, body))
+            return self._announce
 
         self._operations.put(insert)
         return seq
@@ -257,8 +258,10 @@ class Outbox:
             self._loop.call_soon_threadsafe(self._deliver, answers)
 
     def _deliver(self, answers: list[Callable[[], None]]) -> None:
-        for answer in answers:
+        for answer in dict.fromkeys(answers):  # many records are announced once
             answer()
+
+    def _announce(self) -> None:
         for listener in self._listeners:
             listener()
 

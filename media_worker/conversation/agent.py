@@ -63,11 +63,12 @@ class AgentSpeech:
 
     def is_starved(self, response_id: str) -> bool:
         """Nothing of this response is there to be played, and it is not at a good end either."""
+        if self._playout.queued_ms:
+            return False
         has_begun = response_id == self._spoken or any(
             item.response_id == response_id for item in self._items.values()
         )
-        is_at_its_end = has_begun and self.is_played(response_id)
-        return not (self._playout.queued_ms or is_at_its_end)
+        return not (has_begun and self.is_played(response_id))
 
     # --- in --------------------------------------------------------------------------------------
 
@@ -171,11 +172,12 @@ class AgentSpeech:
 
     def tick(self, now: float) -> None:
         for item_id, item in list(self._items.items()):
-            began = self._playout.first_played_at(item_id)
+            progress = self._playout.progress(item_id)
+            began = progress.first_played_at
             self._transcript.heard(
                 item_id,
-                heard_ms=self._playout.heard_ms(item_id),
-                received_ms=self._playout.received_ms(item_id),
+                heard_ms=progress.heard_ms,
+                received_ms=progress.received_ms,
                 began_ms=None if began is None else self._time.ms(began),
                 is_whole=item.is_whole,
             )

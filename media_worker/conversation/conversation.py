@@ -66,7 +66,7 @@ class Conversation:
     `apology` renders plan.apology as 16-bit PCM at the leg's clock rate. `emit` takes what
     happened; CallEnded is emitted once, last, whatever happens. `prompts`: what is said first, as
     far as it is rendered, as such PCM too; the provider says the rest. `activity` listens to all
-    calls of the process, at each tick before the calls themselves.
+    calls of the process, at a tick before the calls themselves.
     """
 
     def __init__(

@@ -435,7 +435,7 @@ class Dialogue:
         self.transcript.close(self._time.ms())
 
     def _hear(self, event: VadEvent) -> None:
-        """Our own VAD hears the caller at each tick, however seldom a chunk is sent."""
+        """Our own VAD hears the caller every 40 ms, however seldom a chunk is sent."""
         now = self._clock.now()
         match event:
             case VadOnset():

@@ -140,12 +140,12 @@ class Opening:
         self._tell()
 
     def tick(self) -> float | None:
-        """When the greeting's first frame was played, once that is so."""
+        """When the greeting's first frame was played; told once."""
         greeting_began = None
         for part in self._parts:
             if part.is_over or part.response_id is None:
                 continue
-            began = self._agent.began_at(part.response_id)
+            began = None if part.has_begun else self._agent.began_at(part.response_id)
             if began is not None:
                 self._note_begun(part)
                 if part.kind is PromptKind.GREETING:
@@ -178,7 +178,7 @@ class Opening:
             self._agent.say(part.kind.value, part.words.text, part.pcm)
 
     def _note_begun(self, part: _Part) -> None:
-        if part.is_prompt and not part.has_begun:
+        if part.is_prompt:
             self._agent.measure(part.kind.value, part.queued_at)
         part.has_begun = True
 

@@ -35,6 +35,15 @@ class _Member:
         self.callback = callback
 
 
+class _Step:
+    """What is done for all calls together every `apart` ticks."""
+
+    __slots__ = ("apart", "callback", "due")
+
+    def __init__(self, callback: Callable[[], None], apart: int) -> None:
+        self.callback, self.apart, self.due = callback, apart, 0
+
+
 class Ticker:
     """Calls each callback on an absolute schedule; late ticks do not add up.
 
@@ -46,7 +55,7 @@ class Ticker:
         self._period = period_seconds
         self._phases: dict[int, list[dict[_Member, None]]] = {}
         """By how many ticks apart: who is due at each of them."""
-        self._before: list[Callable[[], None]] = []
+        self._before: list[_Step] = []
         self._ticks = 0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
@@ -81,9 +90,9 @@ class Ticker:
         phase[member] = None
         return lambda: phase.pop(member, None)
 
-    def before(self, step: Callable[[], None]) -> None:
-        """Have `step` called at each tick before those who are due."""
-        self._before.append(step)
+    def before(self, step: Callable[[], None], *, every_ms: int = TICK_MS) -> None:
+        """Have `step` called every so often, at a tick, before those who are due."""
+        self._before.append(_Step(step, max(1, every_ms // TICK_MS)))
 
     def follow(self, media_at: float) -> None:
         """The media thread, with a clock of the same period, moved frames at `media_at`, seconds of
@@ -123,7 +132,9 @@ class Ticker:
         due = self._due_members(missed + 1)
         self._ticks += missed + 1
         for step in self._before:
-            _attempt(step)
+            if self._ticks >= step.due:
+                step.due = self._ticks + step.apart
+                _attempt(step.callback)
         for member in due:
             _attempt(member.callback)
 

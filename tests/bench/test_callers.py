@@ -187,6 +187,22 @@ def test_refusal_is_acknowledged_and_its_retry_after_kept(speech: Speech, server
     assert (dialog.status, dialog.retry_after) == (503, "5")
 
 
+def test_two_servers_are_called_by_the_same_callers(speech: Speech, server: Server) -> None:
+    other = Server()
+    callers = Callers(server.address, speech, at_once=2, known_calls=2)
+    here, there = callers.dial("100"), callers.dial("full", other.address)
+
+    def both() -> bool:
+        other.poll()
+        return bool(here.final_at and there.final_at)
+
+    until(callers, server, both)
+    callers.close()
+    other.udp.close()
+
+    assert (here.status, there.status) == (200, 503)
+
+
 def test_invite_is_sent_again_until_it_is_answered(speech: Speech, server: Server) -> None:
     callers = Callers(server.address, speech, at_once=1, known_calls=1)
     dialog = callers.dial("100")

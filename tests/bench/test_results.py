@@ -13,7 +13,7 @@ import pytest
 from bench import host, report
 from bench.load import Row
 from bench.promptness import last_voice, timed
-from bench.results import Machine, Results, by_step, median
+from bench.results import Machine, Pair, Results, by_step, median
 from bench.rtp import Heard
 from bench.verdicts import verdicts
 
@@ -71,6 +71,24 @@ def test_what_was_not_measured_is_not_met() -> None:
         words(results(steps=[row(down_p95=math.nan)]))["200 calls: delay provider→caller p95"]
         == "**no**"
     )
+
+
+def pair(plain: float, beside: float) -> Pair:
+    changed = row(target="energy VAD", cpu_a_call=beside)
+    return Pair(plain=row(target="PCMU", cpu_a_call=plain), beside=changed)
+
+
+def test_a_setting_is_compared_with_what_ran_beside_it() -> None:
+    """The machine was twice as slow in the second run, which says nothing of the setting."""
+    found = results(pairs=[pair(0.2, 0.21), pair(0.4, 0.432), pair(0.2, 0.3)])
+    said = {verdict.what: verdict for verdict in verdicts(found)}
+
+    verdict = said["energy VAD: CPU against PCMU at the same moment"]
+    assert (verdict.found, verdict.word) == ("1.08 times", "yes")
+    assert "| energy VAD | 200 | 0.300 | 0.200 | 1.08 | 1.05, 1.08, 1.50 |" in (
+        report.as_markdown(found)
+    )
+    assert report.decode(report.encode(found)).pairs == found.pairs
 
 
 def test_results_survive_their_file() -> None:

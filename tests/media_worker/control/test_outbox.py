@@ -52,6 +52,24 @@ async def test_outbox_hands_records_out_in_the_order_of_append(outbox: Outbox):
     assert {record.call_id for record in records} == {"call"}
 
 
+async def test_outbox_announces_new_records_and_nothing_else(outbox: Outbox):
+    """Who reads whenever there is something to read must not be woken by reading."""
+    woken: list[int] = []
+    outbox.on_commit(lambda: woken.append(outbox.last_seq))
+    await read(outbox)
+    outbox.acknowledge(0)
+    await outbox.flush()
+    assert woken == []
+    for _ in range(3):
+        outbox.append("call", CallAnswered())
+    await outbox.flush()
+    assert woken
+    before = len(woken)
+    await read(outbox)
+    await outbox.flush()
+    assert len(woken) == before
+
+
 async def test_outbox_knows_how_long_its_oldest_record_waits(path: Path):
     box = Outbox(path)
     assert box.oldest_at is None

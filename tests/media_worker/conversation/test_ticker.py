@@ -91,6 +91,16 @@ async def test_what_is_given_to_before_comes_before_those_who_are_due():
     assert steps == ["before", "a", "b"]
 
 
+async def test_a_step_may_come_before_every_second_tick_only():
+    ticker, steps = VirtualTicker(), []
+    ticker.before(lambda: steps.append(ticker.time), every_ms=40)
+    for tick in range(5):
+        ticker.time = tick
+        ticker.tick()
+    ticker.tick(missed=1)
+    assert steps == [0, 2, 4, 4]
+
+
 async def test_sleep_ends_at_the_first_tick_after_its_time():
     ticker = VirtualTicker()
     sleeper = asyncio.ensure_future(ticker.sleep(1.0))
