@@ -41,7 +41,7 @@ class VoiceActivity:
         self._neural = neural
         self._reader: FrameReader | None = None
         self._ears: list[Ear] = []  # in the order of the reader
-        self._neural_ears: dict[NeuralStream, NeuralEar] = {}
+        self._neural_ears: dict[NeuralEar, None] = {}
         self._news: list[Ear] = []
 
     def open(self, source: FrameSource, mode: LocalVad, *, silence_ms: int, hears: Hears) -> Ear:
@@ -53,8 +53,8 @@ class VoiceActivity:
             self._reader = source.new_reader()
         ear: Ear
         if mode is LocalVad.NEURAL and self._neural is not None:
-            stream = self._neural.open()
-            ear = self._neural_ears[stream] = NeuralEar(self, stream, silence_ms, hears)
+            ear = NeuralEar(self, self._neural.open(), silence_ms, hears)
+            self._neural_ears[ear] = None
         else:
             frame_mode = LocalVad.ENERGY if mode is LocalVad.ENERGY else LocalVad.WEBRTC
             ear = FrameEar(self, frame_detector(frame_mode, self._clock_rate), silence_ms, hears)
@@ -69,11 +69,12 @@ class VoiceActivity:
         while self._hear(*self._reader.read()) == FRAMES_A_READ:
             pass
         if self._neural is not None:
-            for stream in self._neural.run():
-                self._neural_ears[stream].decide()
+            self._neural.run()
+            for ear in self._neural_ears:
+                ear.decide()
         news, self._news = self._news, []
-        for ear in news:
-            ear.tell()
+        for teller in news:
+            teller.tell()
 
     def await_turn(self, ear: Ear) -> None:
         """This ear has something to tell once all have heard."""
@@ -87,7 +88,7 @@ class VoiceActivity:
             self._ears[place] = self._ears[-1]
             self._ears.pop()
             if isinstance(ear, NeuralEar):
-                del self._neural_ears[ear.stream]
+                del self._neural_ears[ear]
 
     def _hear(self, frames: NDArray[np.uint8], counts: NDArray[np.int32]) -> int:
         """The most frames that one call had; when it is all that a read gives, there are more."""
@@ -178,19 +179,19 @@ class NeuralEar(Ear):
         self, activity: VoiceActivity, stream: NeuralStream, silence_ms: int, hears: Hears
     ) -> None:
         super().__init__(activity, stream.frame_ms, silence_ms, hears)
-        self.stream = stream
+        self._stream = stream
 
     def hear(self, frame: bytes, level: float) -> None:
         self._frames += 1
-        self.stream.feed(frame)
+        self._stream.feed(frame)
 
     def decide(self) -> None:
         """What came of the windows that were full."""
-        for is_speech in self.stream.decisions():
+        for is_speech in self._stream.decisions():
             event = self._hysteresis.feed(is_speech)
             if event is not None:
                 self._note(event)
 
     def close(self) -> None:
         super().close()
-        self.stream.close()
+        self._stream.close()

@@ -64,13 +64,9 @@ class NeuralVad:
     def open(self) -> NeuralStream:
         return NeuralStream(self, self.open_row())
 
-    def run(self) -> list[NeuralStream]:
-        """Decide every window that waits; a call's second window needs what came of its first.
-
-        Returns the streams that have decisions now.
-        """
-        decided, self._ready = self._ready, []
-        ready = decided
+    def run(self) -> None:
+        """Decide every window that waits; a call's second window needs what came of its first."""
+        ready, self._ready = self._ready, []
         while ready:
             rows = np.array([stream.row for stream in ready])
             pcm = np.frombuffer(b"".join([stream.next_window() for stream in ready]), np.int16)
@@ -78,7 +74,6 @@ class NeuralVad:
             for stream, probability in zip(ready, found, strict=True):
                 stream.decide(probability)
             ready = [stream for stream in ready if stream.has_window]
-        return decided
 
     # --- many calls at once ----------------------------------------------------------------------
 

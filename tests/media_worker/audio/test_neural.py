@@ -69,6 +69,22 @@ def events(vad: NeuralVad, sound: bytes, rate: int = 8000) -> list:
     return found
 
 
+def test_two_that_listen_share_one_model(sentences):
+    vad = NeuralVad(8000)
+    heard: list[list] = [[], []]
+    lines, activities = [Capture(8000), Capture(8000)], [VoiceActivity(8000, vad) for _ in heard]
+    for line, activity, found in zip(lines, activities, heard, strict=True):
+        activity.open(line, LocalVad.NEURAL, silence_ms=500, hears=found.append)
+    sound = silence(500) + sentences[8000] + silence(1000)
+    for at in range(0, len(sound) - 319, 320):
+        for line, activity in zip(lines, activities, strict=True):
+            line.put(sound[at : at + 320])
+            activity.listen()
+
+    assert [type(event) for event in heard[0]] == [VadOnset, VadEnd]
+    assert heard[1] == heard[0]
+
+
 @pytest.mark.parametrize("rate", [8000, 16000])
 @pytest.mark.parametrize("level", [0.0, 0.003])
 def test_a_sentence_is_one_turn_also_in_noise(sentences, rate, level):
