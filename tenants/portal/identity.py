@@ -75,17 +75,13 @@ def sign_in(request: HttpRequest, slug: str) -> HttpResponse:
     ways = [
         {
             "name": row.name,
-            "url": reverse(
-                "openid_connect_login", kwargs={"provider_id": service.key_of(row)}
-            ),
+            "url": reverse("openid_connect_login", kwargs={"provider_id": service.key_of(row)}),
         }
         for row in IdentityProvider.all_tenants.filter(tenant=tenant, is_active=True)
     ]
     if tenant is None or not ways:
         return redirect(f"{reverse('account_login')}?next={start}")
-    return render(
-        request, "portal/sign_in.html", {"tenant": tenant, "ways": ways, "start": start}
-    )
+    return render(request, "portal/sign_in.html", {"tenant": tenant, "ways": ways, "start": start})
 
 
 @tenant_page("own")

@@ -42,9 +42,7 @@ patterns: list[URLPattern] = [
     path("settings/data/close/", data.close, name="close"),
     path("settings/data/close/take-back/", data.close_take_back, name="close_take_back"),
     path("settings/support/", support.support, name="support"),
-    path(
-        "settings/support/<uuid:grant_id>/revoke/", support.support_revoke, name="support_revoke"
-    ),
+    path("settings/support/<uuid:grant_id>/revoke/", support.support_revoke, name="support_revoke"),
 ]
 outside: list[URLPattern] = [
     path("sign-in/<slug:slug>/", identity.sign_in, name="sign_in"),
