@@ -93,8 +93,8 @@ def _tell_owners(tenant: Tenant, user: User) -> None:
 def _delete(tenant: Tenant) -> None:
     """Delete in pieces, so that it may be cut off and gone on with; one line of the log remains."""
     people = list(Member.all_tenants.filter(tenant=tenant).values_list("user_id", flat=True))
-    for model in (Recording, Prompt, DataExport):
-        _delete_files(model, tenant)
+    for with_files in (Recording, Prompt, DataExport):
+        _delete_files(with_files, tenant)
     for model in OWNED:
         _let_go(model, tenant)
         _delete_rows(rows_of(model, tenant))
@@ -118,7 +118,8 @@ def _delete_rows(rows: models.QuerySet[Any]) -> None:
     """Without reading them: what would go along has gone before."""
     while keys := list(rows.values_list("pk", flat=True)[:CHUNK]):
         with transaction.atomic():
-            piece = models.QuerySet(rows.model, using=rows.db).filter(pk__in=keys)
+            every: models.QuerySet[models.Model] = models.QuerySet(rows.model, using=rows.db)
+            piece = every.filter(pk__in=keys)
             piece._raw_delete(rows.db)
 
 
