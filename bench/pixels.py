@@ -33,7 +33,8 @@ def pixels(
     house: House, calls: int, browsers: int, seconds: float, say: Callable[[str], None]
 ) -> list[Promptness]:
     """Times of every word on every page."""
-    numbers = house.furnish("Pixels", range(calls), lambda _call: "ws://127.0.0.1:9/v1/realtime", {})
+    places = range(calls)
+    numbers = house.furnish("Pixels", places, lambda _call: "ws://127.0.0.1:9/v1/realtime", {})
     token, cookie, slug = _people(house)
     before = os.sched_getaffinity(0)
     # Chromium draws all the windows, and the core of the media worker is free here.
