@@ -19,6 +19,7 @@ from tenants.models import (
     IdentityProvider,
     Member,
     Number,
+    ProviderAccount,
     Recording,
     Tenant,
     ToolCall,
@@ -185,4 +186,19 @@ def settings_things(acme: Tenant, alice: User, victor: User) -> dict[str, Any]:
         "member_id": Member.all_tenants.get(tenant=acme, user=victor).public_id,
         "invitation_id": invitation.public_id,
         "token_id": token.public_id,
+    }
+
+
+@pytest.fixture
+def things(
+    call: Call, number: Number, account: ProviderAccount, settings_things: dict[str, Any]
+) -> dict[str, Any]:
+    """Ids of what Acme owns, by the name of the URL's argument."""
+    return {
+        "call_id": call.public_id,
+        "agent_id": call.agent.public_id,
+        "number": 1,
+        "number_id": number.public_id,
+        "account_id": account.public_id,
+        **settings_things,
     }

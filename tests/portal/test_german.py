@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tenants.models import Call, Number, ProviderAccount, User
+from tenants.models import User
 from tests.portal.addresses import PAGES, url_of
 
 FOLDER = Path(settings.BASE_DIR) / "locale/de/LC_MESSAGES"
@@ -81,19 +81,11 @@ def german(alice: User, browse: Callable[[User], Client]) -> Client:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.get and p.is_html], ids=lambda p: p.name)
-def test_every_page_speaks_german(
-    page: Any, german: Client, call: Call, number: Number, account: ProviderAccount
-) -> None:
-    things = {
-        "call_id": call.public_id,
-        "agent_id": call.agent.public_id,
-        "number": 1,
-        "number_id": number.public_id,
-        "account_id": account.public_id,
-    }
+def test_every_page_speaks_german(page: Any, german: Client, things: dict[str, Any]) -> None:
     text = german.get(url_of(page, things), follow=True).content.decode()
-    assert '<html lang="de"' in text
-    for word in ("Einstellungen", "Nummern", "Agenten", "Anrufe"):
-        assert word in text
+    if "<!doctype" in text:  # else a part of a page
+        assert '<html lang="de"' in text
+        for word in ("Einstellungen", "Nummern", "Agenten", "Anrufe"):
+            assert word in text
     for english in (">Settings<", ">Calls<", ">Numbers<", ">Cancel<", ">Save", "Inherited:"):
         assert english not in text

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client, RequestFactory
 from django.views.defaults import server_error
 
-from tenants.models import Call, Number, ProviderAccount, User
+from tenants.models import User
 from tests.portal.addresses import PAGES, url_of
 
 ROOT = Path(settings.BASE_DIR)
@@ -54,20 +54,6 @@ class Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self.in_template -= tag == "template"
-
-
-@pytest.fixture
-def things(
-    call: Call, number: Number, account: ProviderAccount, settings_things: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "call_id": call.public_id,
-        "agent_id": call.agent.public_id,
-        "number": 1,
-        "number_id": number.public_id,
-        "account_id": account.public_id,
-        **settings_things,
-    }
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.get and p.is_html], ids=lambda p: p.name)

@@ -153,7 +153,7 @@ def test_no_page_shows_anothers_names(
     browser = browse(charlie)
     for page in GETS:
         if not page.takes:
-            shown = browser.get(url_of(page, {}, slug="birch")).content.decode()
+            shown = browser.get(url_of(page, {}, slug="birch")).getvalue().decode()
             for secret in ("Maria Huber", "Acme", "Front desk"):
                 assert secret not in shown, page.name
 
