@@ -73,8 +73,7 @@ class House:
         """Numbers of a tenant whose agents all have these settings, published.
 
         `places`: of the calls, as the provider shall know them. `address`: the provider's, for
-        each. Raises HouseError for settings that this product
-        does not have.
+        each. Raises HouseError for settings that this product does not have.
         """
         if not known(settings):
             raise HouseError(f"This product does not have all of these settings: {settings}")

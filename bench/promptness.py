@@ -124,7 +124,8 @@ def barge_in(rig: Rig, target: Product, calls: int) -> list[Promptness]:
             dialogs.append(callers.dial(target.number(place)))
 
         def speak(place: int) -> None:
-            call, frame = dialogs[place].call, callers.first_frame_of(place)
+            call = dialogs[place].call
+            frame = callers.speech.spoken_from(callers.first_frame_of(place))
             began[call] = (callers.rtp.next_packet(call), frame)
             callers.rtp.say(call, frame)
 

@@ -1,7 +1,8 @@
 """A realtime provider for load: speaks the GA protocol of media_worker/realtime, hears nothing.
 
 `echo`: what it is sent comes back at once as the audio of one endless response, without being
-decoded, so that both directions carry audio all the time and every delay can be measured.
+decoded, so that both directions carry audio all the time and every delay can be measured. Only the
+first pieces do not: they are long, have waited for the session to open, and would stay as delay.
 `answers`: it takes turns as a real provider does: the caller's speech is announced, and an answer
 follows in a burst, faster than real time. `speaker`: it answers when it is asked to
 (`response.create`), and else says nothing. `monologue`: it begins to speak as soon as it is open.
@@ -76,6 +77,13 @@ class Account:
     """How late its own event loop was."""
 
 
+def seconds_of(encoded: bytes, audio: dict[str, Any]) -> float:
+    """Length of a piece of audio in a session's input format."""
+    input_format = (audio.get("input") or {}).get("format") or {}
+    bytes_per_second = 48000 if input_format.get("type", "audio/pcm") == "audio/pcm" else 8000
+    return len(encoded) * 3 / 4 / bytes_per_second
+
+
 class _Session(WSListener):
     """One caller's session. Its call is named by `call=` in the address."""
 
@@ -83,6 +91,9 @@ class _Session(WSListener):
         super().__init__()
         self.call = call
         self.echoes = False
+        self._is_flowing = False
+        """What waited for this session to open has come."""
+        self._latest_at = 0.0
         self._provider = provider
         self._transport: WSTransport
         self._answers = 0
@@ -126,11 +137,18 @@ class _Session(WSListener):
     def _on_audio(self, encoded: bytes) -> None:
         at = time.monotonic()
         if self.echoes:
-            self._transport.send(WSMsgType.TEXT, b"".join((self._head, encoded, b'"}')))
+            self._echo(encoded, at)
         provider = self._provider
         provider.account.received_bytes += len(encoded)
         if self.call in provider.orders.tracked:
             provider.account.chunks.setdefault(self.call, []).append((at, encoded))
+
+    def _echo(self, encoded: bytes, at: float) -> None:
+        if self._is_flowing:
+            self._transport.send(WSMsgType.TEXT, b"".join((self._head, encoded, b'"}')))
+            return
+        waited, self._latest_at = at - self._latest_at, at
+        self._is_flowing = 0.5 < waited / seconds_of(encoded, self._format) < 1.5
 
     # --- the protocol ----------------------------------------------------------------------------
 

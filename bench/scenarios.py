@@ -21,7 +21,7 @@ from bench.targets import Floor, Product, Target
 CONTINUOUS: Final[dict[str, Any]] = {
     "audio_format": "pcmu",
     "chunk_ms": 100,
-    # The callers never stop talking: nothing of the agent's speech would be left otherwise.
+    # The callers only pause for breath: little of the agent's speech would be left otherwise.
     "interrupt": False,
 }
 """The worst case that the steps are measured in: audio both ways all the time."""

@@ -1,10 +1,10 @@
-"""What the callers say: real speech without a silent moment, cut into RTP payloads.
+"""What the callers say: real speech with its pauses, none of them silent, cut into RTP payloads.
 
-The speech is synthesised once (media_worker.speech) and kept in the user's cache. Its pauses are
-cut out and a low noise is laid under it, so that (1) no frame of it is silence: silence that comes
-back is a gap, and (2) every stretch of 40 ms differs from every other, which is the mark by which
-`measure` finds a place again at the provider and in the RTP that comes back. The mark survives
-G.711 and resampling.
+The speech is synthesised once (media_worker.speech) and kept in the user's cache. A low noise is
+laid under it, so that (1) no frame of it is silence, in a pause neither: silence that comes back is
+a gap, and (2) every stretch of 40 ms differs from every other, which is the mark by which `measure`
+finds a place again at the provider and in the RTP that comes back. The mark survives G.711 and
+resampling.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from media_worker.speech import render_cached
 RATE: Final = 8000
 FRAME_SAMPLES: Final = 160
 """20 ms"""
-NOISE_PEAK: Final = 250
-"""16-bit units; some -45 dB below full scale."""
-QUIET_FRAME_PEAK: Final = 600
-"""A frame of the rendered speech that stays below is a pause, and cut out."""
+NOISE_PEAK: Final = 175
+"""16-bit units, an RMS of -50 dB full scale: louder than silence (132), yet a pause (256)."""
+SPOKEN_PEAK: Final = 2000
+"""A frame that reaches it is no pause."""
 LOUDEST_PEAK: Final = 20000
 
 TEXT: Final = (
@@ -58,6 +58,13 @@ class Speech:
         """The frame after each."""
         self.following[self.loop - 1] = 0
         self.following[-1] = self.quiet_start
+        peaks = np.abs(self.pcm(0, self.loop).astype(np.int32)).reshape(-1, FRAME_SAMPLES)
+        self._spoken = np.flatnonzero(peaks.max(axis=1) >= SPOKEN_PEAK)
+
+    def spoken_from(self, frame: int) -> int:
+        """The first frame from this one on that is no pause."""
+        at = int(np.searchsorted(self._spoken, frame))
+        return int(self._spoken[at % len(self._spoken)])
 
     def pcm(self, first_frame: int, frames: int) -> NDArray[np.int16]:
         """What is said from this frame of the loop on, as the far end decodes it."""
@@ -65,15 +72,12 @@ class Speech:
         return np.frombuffer(g711.decode_mu_law(chosen.tobytes()), np.int16)
 
 
-def continuous(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Speech with its pauses cut out and a low noise under it."""
-    frames = (
-        pcm[: len(pcm) - len(pcm) % FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES).astype(np.float64)
-    )
-    frames *= LOUDEST_PEAK / max(1.0, float(np.abs(frames).max()))
-    spoken = frames[np.abs(frames).max(axis=1) > QUIET_FRAME_PEAK].ravel()
-    noise = np.random.default_rng(42).integers(-NOISE_PEAK, NOISE_PEAK + 1, spoken.size)
-    mixed: NDArray[np.int16] = (spoken + noise).clip(-32000, 32000).astype(np.int16)
+def marked(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Speech at one loudness with a low noise under it."""
+    speech = pcm.astype(np.float64)
+    speech *= LOUDEST_PEAK / max(1.0, float(np.abs(speech).max()))
+    noise = np.random.default_rng(42).integers(-NOISE_PEAK, NOISE_PEAK + 1, speech.size)
+    mixed: NDArray[np.int16] = (speech + noise).clip(-32000, 32000).astype(np.int16)
     return mixed
 
 
@@ -82,4 +86,4 @@ def load_speech() -> Speech:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(home) / "pbxai" / "bench"
     pcm = asyncio.run(render_cached(TEXT, "en", RATE, folder))
-    return Speech(continuous(np.frombuffer(pcm, np.int16)))
+    return Speech(marked(np.frombuffer(pcm, np.int16)))

@@ -17,6 +17,8 @@ from tests.support.ports import free_sip_port
 ROOT: Final = Path(__file__).resolve().parents[1]
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.1
+"""Between two looks whether it is linked."""
 
 
 class HouseError(Exception):
@@ -61,9 +63,10 @@ class WorkerProcess:
         os.sched_setaffinity(self._process.pid, {self._core})
         deadline = time.monotonic() + READY_SECONDS
         while not is_linked():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(LOOK_SECONDS)
+            if self._process.returncode is not None or time.monotonic() > deadline:
                 raise HouseError(f"The media worker did not start:\n{self.said()[-2000:]}")
-            time.sleep(0.1)
         return self._process.pid
 
     def stop(self) -> None:

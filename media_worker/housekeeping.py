@@ -16,6 +16,8 @@ from typing import Final
 
 CALLS: Final = 32
 """Ended calls that are collected together; it takes some 5 ms."""
+LATER_SECONDS: Final = 1.0
+"""The last of them is still held by its own task."""
 IDLE_SECONDS: Final = 35.0
 """Without a call, before memory is given back: SIP keeps a call's transaction for 32 s (RFC 3261,
 timers B and H)."""
@@ -33,8 +35,7 @@ class Housekeeping:
         self._ended += 1
         if self._ended >= CALLS:
             self._ended = 0
-            # Later: this call's own task still holds it.
-            asyncio.get_running_loop().call_later(1.0, gc.collect)
+            asyncio.get_running_loop().call_later(LATER_SECONDS, gc.collect)
         if self._is_idle():
             self.close()
             loop = asyncio.get_running_loop()

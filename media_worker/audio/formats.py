@@ -107,6 +107,9 @@ class Decoder:
 
 
 _LEAST_BYTES: Final = 640
+_MODEST_BYTES: Final = 320
+_LOUDEST_SEGMENT: Final = 16500
+"""16-bit units, between the two loudest segments of either law."""
 _SMOOTH: Final = 0.6
 _CLEARLY: Final = 0.25
 _LOUD: Final = 1000
@@ -137,6 +140,19 @@ def is_surely_g711(data: bytes) -> bool:
         return False
     pcm = _read_as_pcm(data).astype(np.float64)
     return bool(pcm.std() > _LOUD) and _lag_one_as_g711(data) > _NOT_NOISE
+
+
+def cannot_be_pcm16(data: bytes, law: AudioFormat) -> bool:
+    """Whether bytes are G.711 of this law that is not very loud, from 320 on; False says nothing.
+
+    An eighth of all bytes is of a law's loudest segment, and the lower bytes of PCM that is not all
+    but silent can be any: that none of 160 is such a one has a chance of 5e-10.
+    """
+    if len(data) < _MODEST_BYTES or _read_as_pcm(data).astype(np.float64).std() <= _LOUD:
+        return False
+    decode = g711.decode_a_law if law is AudioFormat.PCMA else g711.decode_mu_law
+    samples = np.frombuffer(decode(data), dtype="<i2").astype(np.int32)
+    return bool(np.abs(samples).max() < _LOUDEST_SEGMENT)
 
 
 def _read_as_pcm(data: bytes) -> NDArray[np.int16]:

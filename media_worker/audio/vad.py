@@ -22,6 +22,8 @@ FRAME_MS: Final = 20
 LEAST_DB: Final = -50.0
 """RMS level relative to full scale; below it nothing is speech."""
 SILENCE_DB: Final = -100.0
+SETTLED_MS: Final = 1000
+"""Speech after which nobody asks any more how much of it there was."""
 _LOUDEST: Final = 32768.0
 _SMALLEST: Final = 1e-20
 
@@ -66,6 +68,26 @@ class Hysteresis:
         """Speech frames since the onset, without the pauses between them; 0 while nobody speaks."""
         return self._speech_frames * self._frame_ms if self.speaking else 0
 
+    @property
+    def is_settled(self) -> bool:
+        """Speech goes on: there can be no news before as much silence as ends it."""
+        return (
+            self.speaking
+            and not self._silent_frames
+            and self._speech_frames * self._frame_ms >= SETTLED_MS
+        )
+
+    def feed_all(self, decisions: list[bool]) -> list[VadEvent]:
+        """Feed these one after the other. Speech that goes on costs the same for any number."""
+        if not (self.speaking and self._run and all(decisions)):
+            events = [self.feed(is_speech) for is_speech in decisions]
+            return [event for event in events if event is not None]
+        self._clock_ms += len(decisions) * self._frame_ms
+        self._run += len(decisions)
+        self._speech_frames += len(decisions)
+        self._last_speech_ms, self._silent_frames = self._clock_ms, 0
+        return []
+
     def feed(self, is_speech: bool) -> VadEvent | None:
         self._clock_ms += self._frame_ms
         if not is_speech:
@@ -103,8 +125,8 @@ class Hysteresis:
 class FrameDetector(Protocol):
     """Says of each frame of 20 ms at once whether it is speech."""
 
-    def is_speech(self, frame: bytes, level: float) -> bool:
-        """`frame`: 16-bit mono PCM; `level`: its RMS in dB below full scale."""
+    def decide(self, pcm: bytes, levels: list[float]) -> list[bool]:
+        """`pcm`: frames of 16-bit mono; `levels`: the RMS of each in dB below full scale."""
         ...
 
 
@@ -129,7 +151,15 @@ class EnergyDetector:
         self._limit = 0.0
         self._choose_limit()
 
-    def is_speech(self, frame: bytes, level: float) -> bool:
+    def decide(self, pcm: bytes, levels: list[float]) -> list[bool]:
+        is_within = self._block_frames + len(levels) < self._BLOCK_FRAMES
+        if is_within and min(levels) >= self._block:  # nothing new about the floor
+            self._block_frames += len(levels)
+            limit = self._limit
+            return [level > limit for level in levels]
+        return [self._stands_out(level) for level in levels]
+
+    def _stands_out(self, level: float) -> bool:
         if level < self._block:
             self._block = level
             self._choose_limit()
@@ -157,8 +187,13 @@ class WebrtcDetector:
         # The package's own method costs as much again, to find out how long the frame is.
         self._process = partial(_webrtcvad.process, vad._vad, clock_rate)
 
-    def is_speech(self, frame: bytes, level: float) -> bool:
-        return level > LEAST_DB and self._process(frame, self._samples)
+    def decide(self, pcm: bytes, levels: list[float]) -> list[bool]:
+        process, samples = self._process, self._samples
+        size = samples * 2
+        return [
+            level > LEAST_DB and process(pcm[at : at + size], samples)
+            for at, level in zip(range(0, len(pcm), size), levels, strict=True)
+        ]
 
 
 def levels_of(frames: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from media_worker.audio.formats import is_surely_g711, looks_like_pcm16
+from media_worker.audio.formats import cannot_be_pcm16, is_surely_g711, looks_like_pcm16
 from media_worker.contract import AudioFormat
 
 NEEDED_BYTES: Final = 1600
@@ -20,6 +20,7 @@ class AudioCheck:
 
     def __init__(self, declared: AudioFormat) -> None:
         self.is_settled = declared not in _G711
+        self._declared = declared
         self.is_pcm = False
         """Declared as G.711, but 16-bit PCM."""
         self._held: dict[str, bytes] = {}
@@ -32,9 +33,10 @@ class AudioCheck:
         if self.is_settled or len(held) >= NEEDED_BYTES:
             return self._judge(held)
         if _is_silence(held):
-            return held  # in either reading
-        if is_surely_g711(held):  # whoever paces its audio would stay late by what is held back
-            self.is_settled = True
+            return held
+        # whoever paces its audio would stay late by what is held back
+        self.is_settled = is_surely_g711(held)
+        if self.is_settled or cannot_be_pcm16(held, self._declared):
             return held
         self._held[item_id] = held
         return b""
@@ -53,5 +55,5 @@ class AudioCheck:
 
 
 def _is_silence(data: bytes) -> bool:
-    """G.711 or PCM at rest: hardly more than one value."""
+    """At rest in either reading: hardly more than one value."""
     return len(set(data)) <= 4

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 import numpy as np
@@ -16,13 +18,13 @@ from websockets.sync.client import connect
 from bench.callers import Callers
 from bench.provider import Orders, Provider
 from bench.rtp import SLOTS, Heard, RtpPort
-from bench.speech import FRAME_SAMPLES, RATE, Speech, continuous
+from bench.speech import FRAME_SAMPLES, RATE, Speech, marked
 
 
 @pytest.fixture(scope="module")
 def speech() -> Speech:
     rng = np.random.default_rng(3)
-    return Speech(continuous(rng.normal(0, 4000, RATE * 2).clip(-32000, 32000).astype(np.int16)))
+    return Speech(marked(rng.normal(0, 4000, RATE * 2).clip(-32000, 32000).astype(np.int16)))
 
 
 @pytest.fixture
@@ -232,18 +234,28 @@ def events(socket_: object, wanted: str) -> Iterator[dict]:
             yield event
 
 
-def test_provider_echoes_and_writes_down_what_it_was_sent(provider: Provider) -> None:
+def test_provider_echoes_what_comes_as_it_is_said(provider: Provider) -> None:
+    """What waited for the session to open comes in a burst, and would stay as delay."""
     provider.obey(Orders(tracked=frozenset({7})))
-    audio = base64.b64encode(bytes(range(200))).decode()
+    waited = base64.b64encode(b"\1" * 4800).decode()
+    said = base64.b64encode(b"\2" * 4800).decode()
+    append = '{{"type":"input_audio_buffer.append","audio":"{}"}}'.format
+    sent, delta = [waited] * 3, None
     with connect(provider.url(7), compression=None) as socket_:
         socket_.send(UPDATE)
         next(events(socket_, "response.output_item.added"))
-        socket_.send(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
-        delta = next(events(socket_, "response.output_audio.delta"))
+        for piece in sent:
+            socket_.send(append(piece))
+        while delta is None:  # 100 ms of PCM each 100 ms
+            with suppress(TimeoutError):
+                delta = json.loads(socket_.recv(timeout=0.1)).get("delta")
+            if delta is None:
+                sent.append(said)
+                socket_.send(append(said))
     account = provider.read()
 
-    assert delta["delta"] == audio
-    assert [chunk for _, chunk in account.chunks[7]] == [audio.encode()]
+    assert delta == said
+    assert [chunk for _, chunk in account.chunks[7]] == [piece.encode() for piece in sent]
     assert account.sessions == 1
 
 

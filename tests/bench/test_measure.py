@@ -8,7 +8,7 @@ import soxr
 
 from bench import measure
 from bench.rtp import Heard
-from bench.speech import RATE, Speech, continuous
+from bench.speech import RATE, Speech, marked
 from media_worker.audio import g711
 
 FRAME = 160
@@ -21,7 +21,7 @@ def speech() -> Speech:
     noise = rng.normal(0, 1, RATE * 10)
     smooth = np.convolve(noise, np.ones(6) / 6, "same")
     loudness = 4000 * (1.2 + np.sin(np.arange(len(noise)) / 700))
-    return Speech(continuous((smooth * loudness).clip(-32000, 32000).astype(np.int16)))
+    return Speech(marked((smooth * loudness).clip(-32000, 32000).astype(np.int16)))
 
 
 def sent(speech: Speech, frames: int = 300) -> measure.Stream:

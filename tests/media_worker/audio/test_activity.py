@@ -2,10 +2,19 @@
 
 import pytest
 
-from media_worker.audio.activity import VoiceActivity
+from media_worker.audio.activity import ONSET_MS, VoiceActivity
 from media_worker.audio.capture import FRAMES_A_READ
 from media_worker.audio.neural import NeuralVad
-from media_worker.audio.vad import FRAME_MS, VadEnd, VadEvent, VadOnset
+from media_worker.audio.vad import (
+    FRAME_MS,
+    SETTLED_MS,
+    Hysteresis,
+    VadEnd,
+    VadEvent,
+    VadOnset,
+    frame_detector,
+    level_db,
+)
 from media_worker.contract import LocalVad
 from tests.media_worker.audio.outlets import CAPTURES
 from tests.media_worker.audio.signals import silence, voice
@@ -150,3 +159,36 @@ def test_neural_calls_of_one_process_give_their_places_back(new_line):
         for number in range(4):
             calls.close(number)
     assert len(neural._free) == 8
+
+
+@pytest.mark.parametrize("mode", [LocalVad.ENERGY, LocalVad.WEBRTC])
+@pytest.mark.parametrize("silence_ms", [100, 200, 500])
+def test_speech_decided_together_ends_as_if_decided_frame_by_frame(new_line, mode, silence_ms):
+    speech = voice(2300) + silence(60) + voice(1500) + silence(600) + voice(300) + silence(600)
+    known: list[tuple[VadEvent, int]] = []
+    activity, line = VoiceActivity(8000), new_line()
+    ear = activity.open(
+        line, mode, silence_ms=silence_ms, hears=lambda event: known.append((event, ear.heard_ms))
+    )
+    detector, hysteresis = (
+        frame_detector(mode, 8000),
+        Hysteresis(onset_ms=ONSET_MS, silence_ms=silence_ms),
+    )
+    expected: list[tuple[VadEvent, int]] = []
+    for at in range(0, len(speech), FRAME_BYTES):
+        frame = speech[at : at + FRAME_BYTES]
+        line.put(frame)
+        activity.listen()
+        [is_speech] = detector.decide(frame, [level_db(frame)])
+        event = hysteresis.feed(is_speech)
+        if event is not None:
+            expected.append((event, at // FRAME_BYTES * FRAME_MS + FRAME_MS))
+    assert known == expected
+    assert len(known) >= 4
+
+
+def test_how_much_speech_there_was_is_known_at_once_while_it_matters(new_line):
+    calls = Calls(new_line)
+    calls.open(0)
+    calls.say({0: silence(200) + voice(SETTLED_MS - 200)})
+    assert calls.ears[0].speech_ms == pytest.approx(SETTLED_MS - 200, abs=FRAME_MS)

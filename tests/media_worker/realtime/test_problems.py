@@ -193,23 +193,23 @@ def test_small_deltas_are_held_back_until_they_can_be_judged_and_nothing_is_lost
 def test_what_is_too_short_to_judge_is_played_at_its_end(feed: Feed) -> None:
     feed.created()
     feed.item("a1")
-    assert feed.audio("a1", b64(PCMU_SPEECH[:400])) == []
-    assert feed.audio_done("a1") == [AgentAudio("a1", PCMU_SPEECH[:400]), AgentAudioDone("a1")]
+    assert feed.audio("a1", b64(PCMU_SPEECH[:300])) == []
+    assert feed.audio_done("a1") == [AgentAudio("a1", PCMU_SPEECH[:300]), AgentAudioDone("a1")]
 
 
 def test_what_is_too_short_to_judge_is_played_when_the_response_ends(feed: Feed) -> None:
     feed.created()
     feed.item("a1")
-    feed.audio("a1", b64(PCMU_SPEECH[:400]))
+    feed.audio("a1", b64(PCMU_SPEECH[:300]))
     audio, finished = feed.done()
-    assert audio == AgentAudio("a1", PCMU_SPEECH[:400])
+    assert audio == AgentAudio("a1", PCMU_SPEECH[:300])
     assert finished.had_audio
 
 
 def test_what_is_too_short_of_an_item_that_nothing_announced_is_played_too(feed: Feed) -> None:
     feed.created()
-    feed.audio("a1", b64(PCMU_SPEECH[:400]))
-    assert AgentAudio("a1", PCMU_SPEECH[:400]) in feed.done()
+    feed.audio("a1", b64(PCMU_SPEECH[:300]))
+    assert AgentAudio("a1", PCMU_SPEECH[:300]) in feed.done()
 
 
 def test_silence_says_nothing_and_the_speech_after_it_is_judged(feed: Feed) -> None:
