@@ -91,6 +91,7 @@ def things(
     assert call.tenant
     assert call.agent
     note = CallNote.all_tenants.create(tenant=call.tenant, call=call, text="Call back.")
+    model = ProviderModel.objects.create(provider="other", name="m-1", kind="realtime")
     failure = JobFailure.objects.create(task="tenants.tasks.watch.watch_workers", task_id="1")
     return {
         "slug": "acme",
@@ -104,7 +105,7 @@ def things(
         "note_id": note.public_id,
         "worker_id": worker.public_id,
         "failure_id": failure.pk,
-        "model_id": ProviderModel.objects.values_list("pk", flat=True)[0],
+        "model_id": model.pk,
         "check_id": call.public_id,
         "digest": "0" * 64,
         "token": "pbxi_none",

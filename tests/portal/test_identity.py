@@ -159,7 +159,8 @@ def test_an_owner_sets_it_up_and_the_secret_stays_hidden(
     page = browser.get(address("identity_edit", provider_id=row.public_id)).content.decode()
     assert openid.CLIENT_SECRET not in page
     assert f"/accounts/oidc/{identity.key_of(row)}/login/callback/" in page
-    wrong = browser.post(address("identity_new"), data | {"issuer": f"{idp.issuer}/nothing"})
+    other = {"issuer": f"{idp.issuer}/nothing", "domain_list": "third.example"}
+    wrong = browser.post(address("identity_new"), data | other)
     assert "Nothing that describes an OpenID provider" in wrong.content.decode()
     assert openid.CLIENT_SECRET not in str(list(AuditEntry.all_tenants.values()))
 

@@ -211,6 +211,7 @@ async def test_a_worker_that_refuses_is_heard_and_the_call_is_over(
     socket, _code = await talk(erin)
     await socket.send_to(text_data=json.dumps({"offer": "v=0"}))
     begun = await message(socket)
+    await fake.hear()
     await fake.answer(begun["call"], refused="No room here.")
     refused = "The media worker did not take the call: No room here."
     assert await message(socket) == {"refused": refused}

@@ -174,6 +174,7 @@ def test_a_tenant_and_its_members_are_made(operator: Client, charlie: User):
             "slug": "new",
             "is_active": "on",
             "max_concurrent_calls": "3",
+            "budget_currency": "EUR",
             "time_zone": "Europe/Vienna",
             "members-TOTAL_FORMS": "1",
             "members-INITIAL_FORMS": "0",
