@@ -1,7 +1,7 @@
 """Who speaks, in all calls of the process together.
 
-Every LISTEN_MS one look takes what came in of every call that is listened to and weighs it in
-arrays, then each call's detector decides frame by frame. It reads beside those who take the audio:
+Every LISTEN_MS one look takes what came in of each call in which there can be news and weighs it in
+arrays, then the call's detector decides frame by frame. It reads beside those who take the audio:
 how large the pieces are that go to the provider changes nothing.
 """
 

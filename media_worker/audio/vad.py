@@ -23,7 +23,7 @@ LEAST_DB: Final = -50.0
 """RMS level relative to full scale; below it nothing is speech."""
 SILENCE_DB: Final = -100.0
 SETTLED_MS: Final = 1000
-"""Speech after which nobody asks any more how much of it there was."""
+"""Speech after which nobody asks how much of it there was (conversation.turns.SURE_MS is less)."""
 _LOUDEST: Final = 32768.0
 _SMALLEST: Final = 1e-20
 
