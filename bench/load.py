@@ -35,6 +35,7 @@ TRACKED_CALLS: Final = 40
 """Delays are measured on so many calls; everything else on all."""
 QUIET_HOST_PERCENT: Final = 5.0
 """Others' use of the worker's core beyond which a row is marked as disturbed."""
+TENTHS: Final = 10
 _HISTORY_SECONDS: Final = 2.0
 
 
@@ -55,11 +56,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     down_p50: float
     down_p95: float
     down_p99: float
-    up_p99_first: float
-    """Of the window's first tenth; against `up_p99_last` it shows growth."""
-    up_p99_last: float
-    down_p99_first: float
-    down_p99_last: float
+    up_p99_tenths: tuple[float, ...] = ()
+    """Of each tenth of the window: whether the delay grows, and what a stall does to it."""
+    down_p99_tenths: tuple[float, ...] = ()
     chunk: float
     """Length of the audio in one message to the provider, median."""
     gap_p90: float
@@ -372,15 +371,20 @@ def row_of(load: Load, callers: Callers, window: Window, ways: list[Ways]) -> Ro
 def _delays(name: str, ways: list[Way]) -> dict[str, Any]:
     delays = _joined([way.delays for way in ways])
     at = _joined([way.at for way in ways])
-    begin, end = (at.min(), at.max()) if len(at) else (0.0, 1.0)
-    tenth = (end - begin) / 10
     return {
         f"{name}_p50": percentile_ms(delays, 50),
         f"{name}_p95": percentile_ms(delays, 95),
         f"{name}_p99": percentile_ms(delays, 99),
-        f"{name}_p99_first": percentile_ms(delays[at <= begin + tenth], 99),
-        f"{name}_p99_last": percentile_ms(delays[at >= end - tenth], 99),
+        f"{name}_p99_tenths": tuple(percentile_ms(part, 99) for part in _tenths(delays, at)),
     }
+
+
+def _tenths(delays: Times, at: Times) -> list[Times]:
+    if not len(at):
+        return []
+    edges = np.linspace(at.min(), at.max(), TENTHS + 1)[1:-1]
+    tenth = np.searchsorted(edges, at)
+    return [delays[tenth == number] for number in range(TENTHS)]
 
 
 def _joined(parts: list[Times]) -> Times:

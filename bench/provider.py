@@ -1,8 +1,8 @@
 """A realtime provider for load: speaks the GA protocol of media_worker/realtime, hears nothing.
 
 `echo`: what it is sent comes back at once as the audio of one endless response, without being
-decoded, so that both directions carry audio all the time and every delay can be measured. Only the
-first pieces do not: they are long, have waited for the session to open, and would stay as delay.
+decoded, so that both directions carry audio all the time and every delay can be measured. Only what
+waited for the session to open does not: it comes in a burst, and would stay as delay.
 `answers`: it takes turns as a real provider does: the caller's speech is announced, and an answer
 follows in a burst, faster than real time. `speaker`: it answers when it is asked to
 (`response.create`), and else says nothing. `monologue`: it begins to speak as soon as it is open.

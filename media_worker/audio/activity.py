@@ -1,7 +1,7 @@
 """Who speaks, in all calls of the process together.
 
-Every LISTEN_MS one look takes what came in of every call that is listened to and weighs it in
-arrays, then each call's detector decides frame by frame. It reads beside those who take the audio:
+Every LISTEN_MS one look takes what came in of each call in which there can be news and weighs it in
+arrays, then the call's detector decides frame by frame. It reads beside those who take the audio:
 how large the pieces are that go to the provider changes nothing.
 """
 
@@ -30,8 +30,8 @@ ONSET_MS: Final = 60
 LISTEN_MS: Final = 40
 """Twice as often costs a third more; nobody hears the 10 ms that an agent is silent sooner then."""
 
-TOGETHER_MS: Final = 160
-"""Of speech that goes on, so much is decided at a time, which costs less than bit by bit."""
+TOGETHER_MS: Final = 280
+"""At most so much is heard at a time of a speech that cannot have ended before; a read's room."""
 
 Hears = Callable[[VadEvent], None]
 
@@ -44,6 +44,9 @@ class VoiceActivity:
         self._neural = neural
         self._reader: FrameReader | None = None
         self._ears: list[Ear] = []  # in the order of the reader
+        self._looks = 0
+        self._awaited: NDArray[np.int64] = np.zeros(8, np.int64)
+        """At which look each ear is to hear again, in the same order."""
         self._neural_ears: dict[NeuralEar, None] = {}
         self._news: list[Ear] = []
 
@@ -62,14 +65,19 @@ class VoiceActivity:
             frame_mode = LocalVad.ENERGY if mode is LocalVad.ENERGY else LocalVad.WEBRTC
             ear = FrameEar(self, frame_detector(frame_mode, self._clock_rate), silence_ms, hears)
         self._reader.add(source)
+        if len(self._ears) == len(self._awaited):
+            self._awaited = np.resize(self._awaited, 2 * len(self._ears))
+        self._awaited[len(self._ears)] = 0
         self._ears.append(ear)
         return ear
 
     def listen(self) -> None:
-        """Hear all that came in since the last time, then say what came of it."""
+        """Hear what came in since the last time, then say what came of it."""
         if self._reader is None or not self._ears:
             return
-        while self._hear(*self._reader.read()) == FRAMES_A_READ:
+        self._looks += 1
+        due = np.flatnonzero(self._awaited[: len(self._ears)] <= self._looks)
+        while len(due) and self._hear(due.tolist(), *self._reader.read(due)) == FRAMES_A_READ:
             pass
         if self._neural is not None:
             self._neural.run()
@@ -90,10 +98,11 @@ class VoiceActivity:
             self._reader.remove(place)
             self._ears[place] = self._ears[-1]
             self._ears.pop()
+            self._awaited[place] = self._awaited[len(self._ears)]
             if isinstance(ear, NeuralEar):
                 del self._neural_ears[ear]
 
-    def _hear(self, frames: NDArray[np.uint8], counts: NDArray[np.int32]) -> int:
+    def _hear(self, places: list[int], frames: NDArray[np.uint8], counts: NDArray[np.int32]) -> int:
         """The most frames that one call had; when it is all that a read gives, there are more."""
         most = int(counts.max())
         if not most:
@@ -101,10 +110,14 @@ class VoiceActivity:
         heard = frames[:, :most]
         levels = levels_of(heard.view(np.int16)).tolist()
         pcm, size = heard.tobytes(), heard.shape[2]
-        calls = zip(self._ears, counts.tolist(), levels, strict=True)
-        for begin, (ear, count, loud) in zip(range(0, len(pcm), most * size), calls, strict=True):
+        begin = 0
+        for place, count, loud in zip(places, counts.tolist(), levels, strict=True):
+            ear = self._ears[place]
             if count and not ear.is_deaf:
-                ear.hear(pcm[begin : begin + count * size], loud[:count])
+                patience = ear.hear(pcm[begin : begin + count * size], loud[:count])
+                if patience:
+                    self._awaited[place] = self._looks + patience
+            begin += most * size
         return most
 
 
@@ -137,8 +150,11 @@ class Ear(ABC):
         return self._frames * FRAME_MS
 
     @abstractmethod
-    def hear(self, pcm: bytes, levels: list[float]) -> None:
-        """Frames of 16-bit PCM, and the RMS level of each in dB below full scale."""
+    def hear(self, pcm: bytes, levels: list[float]) -> int:
+        """Frames of 16-bit PCM, and the RMS level of each in dB below full scale.
+
+        Returns in how many looks there can be news of it; 0: in the next.
+        """
 
     def tell(self) -> None:
         """Say what came of all that was heard."""
@@ -156,27 +172,21 @@ class Ear(ABC):
 
 
 class FrameEar(Ear):
-    """Its detector decides at once, but where nothing can come of it: then some frames together."""
+    """Its detector decides at once."""
 
     def __init__(
         self, activity: VoiceActivity, detector: FrameDetector, silence_ms: int, hears: Hears
     ) -> None:
         super().__init__(activity, FRAME_MS, silence_ms, hears)
         self._decide = detector.decide
-        self._together = min(TOGETHER_MS, silence_ms) // FRAME_MS
-        self._parts: list[bytes] = []
-        self._levels: list[float] = []
 
-    def hear(self, pcm: bytes, levels: list[float]) -> None:
+    def hear(self, pcm: bytes, levels: list[float]) -> int:
         self._frames += len(levels)
-        self._parts.append(pcm)
-        self._levels += levels
-        if self._hysteresis.is_settled and len(self._levels) < self._together:
-            return
-        heard, levels = b"".join(self._parts), self._levels
-        self._parts, self._levels = [], []
-        for event in self._hysteresis.feed_all(self._decide(heard, levels)):
+        hysteresis = self._hysteresis
+        for event in hysteresis.feed_all(self._decide(pcm, levels)):
             self._note(event)
+        patience_ms = hysteresis.patience_ms
+        return min(TOGETHER_MS, patience_ms) // LISTEN_MS if patience_ms else 0
 
 
 class NeuralEar(Ear):
@@ -188,9 +198,10 @@ class NeuralEar(Ear):
         super().__init__(activity, stream.frame_ms, silence_ms, hears)
         self._stream = stream
 
-    def hear(self, pcm: bytes, levels: list[float]) -> None:
+    def hear(self, pcm: bytes, levels: list[float]) -> int:
         self._frames += len(levels)
         self._stream.feed(pcm)
+        return 0
 
     def decide(self) -> None:
         """What came of the windows that were full."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from media_worker.audio.outlet import FRAME_MS, frame_bytes
 
 LIMIT_MS: Final = 2000
-FRAMES_A_READ: Final = 4
+FRAMES_A_READ: Final = 16
 """Of one call; where there are as many, there may be more."""
 
 
@@ -45,9 +45,9 @@ class FrameReader(Protocol):
         """The last one takes this place."""
         ...
 
-    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """What came in since the last call: frames of 16-bit PCM, (sources, FRAMES_A_READ, octets),
-        and how many of them each source has, oldest first. Valid until the next call."""
+    def read(self, places: NDArray[np.intp]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """What these have that was not read: frames of 16-bit PCM, (places, FRAMES_A_READ, octets),
+        and how many of them each has, oldest first. Valid until the next call."""
         ...
 
 
@@ -116,11 +116,12 @@ class CaptureReader:
         self._queues[place] = self._queues[-1]
         self._queues.pop()
 
-    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        frames = np.zeros((len(self._queues), FRAMES_A_READ, self._frame_bytes), np.uint8)
-        counts = np.zeros(len(self._queues), np.int32)
-        for place, (_, queue) in enumerate(self._queues):
-            while queue and counts[place] < FRAMES_A_READ:
-                frames[place, counts[place]] = np.frombuffer(queue.popleft(), np.uint8)
-                counts[place] += 1
+    def read(self, places: NDArray[np.intp]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        frames = np.zeros((len(places), FRAMES_A_READ, self._frame_bytes), np.uint8)
+        counts = np.zeros(len(places), np.int32)
+        for row, place in enumerate(places.tolist()):
+            _, queue = self._queues[place]
+            while queue and counts[row] < FRAMES_A_READ:
+                frames[row, counts[row]] = np.frombuffer(queue.popleft(), np.uint8)
+                counts[row] += 1
         return frames, counts

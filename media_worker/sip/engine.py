@@ -46,6 +46,7 @@ all, it lets the buffer wait for more once it ran empty on an uneven one (jbuf.c
 without, packets that overtake each other would be thrown away."""
 JITTER_MOST_MS: Final = 200
 """So much it waits for at most; what the line holds up for longer it still grows by."""
+PORT_TRIES: Final = 10
 _LOG_LEVELS: Final = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO}
 
 
@@ -300,9 +301,7 @@ class Engine:
 
     def _open_transports(self) -> None:
         config = self.config
-        for name, kind in (("udp", pj.PJSIP_TRANSPORT_UDP), ("tcp", pj.PJSIP_TRANSPORT_TCP)):
-            port = config.port or (self.ports.get("udp", 0))
-            self.ports[name] = self._open_transport(name, kind, port, pj.TransportConfig())
+        self._open_udp_and_tcp()
         if config.tls_port or config.dials_tls:
             settings = pj.TransportConfig()
             tls = settings.tlsConfig
@@ -310,12 +309,24 @@ class Engine:
                 tls.certFile, tls.privKeyFile = str(config.tls_certificate), str(config.tls_key)
             modern = ("PJ_SSL_SOCK_PROTO_TLS1_2", "PJ_SSL_SOCK_PROTO_TLS1_3")
             tls.proto = functools.reduce(lambda bits, n: bits | getattr(pj, n, 0), modern, 0)
-            self.ports["tls"] = self._open_transport(
-                "tls", pj.PJSIP_TRANSPORT_TLS, config.tls_port, settings
-            )
+            self._open_transport("tls", pj.PJSIP_TRANSPORT_TLS, config.tls_port, settings)
 
-    def _open_transport(self, name: str, kind: int, port: int, settings: Any) -> int:
-        config = self.config
+    def _open_udp_and_tcp(self) -> None:
+        """On one port. Where the system chooses UDP's, TCP's may be taken: it chooses again."""
+        tries = 1 if self.config.port else PORT_TRIES
+        for again in reversed(range(tries)):
+            udp = self._open_transport("udp", pj.PJSIP_TRANSPORT_UDP, self.config.port)
+            try:
+                self._open_transport("tcp", pj.PJSIP_TRANSPORT_TCP, self.ports["udp"])
+                return
+            except SipError:
+                if not again:
+                    raise
+                self.endpoint.transportClose(udp)
+
+    def _open_transport(self, name: str, kind: int, port: int, settings: Any | None = None) -> int:
+        """Number of the transport, for the library."""
+        config, settings = self.config, settings or pj.TransportConfig()
         settings.port = port
         if config.address != ANY_ADDRESS:
             settings.boundAddress = config.address
@@ -329,7 +340,8 @@ class Engine:
             raise SipError(f"Cannot listen on {where}: {reason_of(error)}") from None
         if config.address == ANY_ADDRESS:
             self.host = name_of_ours.rpartition(":")[0]
-        return int(address.rpartition(":")[2])
+        self.ports[name] = int(address.rpartition(":")[2])
+        return int(transport)
 
     def _choose_codecs(self) -> None:
         config = self.config

@@ -142,9 +142,12 @@ class RingReader:
             self._pointers[place] = self._pointers[len(self._rings)]
             self._at[place] = self._at[len(self._rings)]
 
-    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        number = len(self._rings)
-        self._copy(*self._addresses[:3], number, self._addresses[3], FRAMES_A_READ)
+    def read(self, places: NDArray[np.intp]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        number = len(places)
+        pointers, at = self._pointers[places], self._at[places]
+        addresses = (pointers.ctypes.data, at.ctypes.data, self._counts.ctypes.data)
+        self._copy(*addresses, number, self._frames.ctypes.data, FRAMES_A_READ)
+        self._at[places] = at
         return self._frames[:number], self._counts[:number]
 
     def _make_room(self, places: int) -> None:
@@ -152,8 +155,6 @@ class RingReader:
         self._at = np.resize(self._at, places)
         self._counts = np.zeros(places, np.int32)
         self._frames = np.zeros((places, FRAMES_A_READ, self._size), np.uint8)
-        arrays = (self._pointers, self._at, self._counts, self._frames)
-        self._addresses = [array.ctypes.data for array in arrays]
 
 
 class RingTicks:

@@ -168,7 +168,8 @@ def take_due() -> list[int]:
         is_last = attempts == len(AFTER_FAILURE)
         so_often = Q(attempts__gte=attempts) if is_last else Q(attempts=attempts)
         due |= Q(state=PromptState.FAILED, tried_at__lt=now - pause) & so_often
-    candidates = Prompt.all_tenants.filter(due).order_by("created_at")[:AT_ONCE]
+    # What nobody has tried comes first: an account that fails must not hold the others up.
+    candidates = Prompt.all_tenants.filter(due).order_by("attempts", "created_at")[:AT_ONCE]
     return [
         pk
         for pk, tried_at in candidates.values_list("pk", "tried_at")

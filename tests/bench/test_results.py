@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bench import host, report
-from bench.load import Row
+from bench.load import Row, _delays
+from bench.measure import Way
 from bench.promptness import last_voice, timed
 from bench.results import Machine, Pair, Results, by_step, median
 from bench.rtp import Heard
@@ -71,6 +72,24 @@ def test_what_was_not_measured_is_not_met() -> None:
         words(results(steps=[row(down_p95=math.nan)]))["200 calls: delay provider→caller p95"]
         == "**no**"
     )
+
+
+def test_a_stall_is_no_growth_and_growth_is() -> None:
+    stalled = row(seconds=600.0, up_p99_tenths=(110.0,) * 9 + (300.0,))
+    grown = row(seconds=600.0, up_p99_tenths=tuple(110.0 + 3 * tenth for tenth in range(10)))
+    name = "600 s: delay caller→provider p99, second half's median tenth"
+
+    assert words(results(steady=[stalled]))[name] == "yes"
+    assert words(results(steady=[grown]))[name] == "**no**"
+
+
+def test_each_tenth_has_its_own_p99() -> None:
+    way = Way(
+        delays=np.arange(1000) / 1e6, at=np.arange(1000.0), lost_ms=0, longest_skip_ms=0, unknown=0
+    )
+
+    tenths = _delays("up", [way])["up_p99_tenths"]
+    assert [round(each * 10) for each in tenths] == list(range(1, 11))
 
 
 def pair(plain: float, beside: float) -> Pair:

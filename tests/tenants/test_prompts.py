@@ -440,6 +440,29 @@ def test_a_rate_limit_that_is_over_ends_well(
     assert (row().state, row().error) == (PromptState.READY, "")
 
 
+def test_what_fails_again_and_again_does_not_hold_up_what_is_new(
+    account: ProviderAccount, published: Agent
+):
+    new = row()
+    long_ago = timezone.now() - timedelta(days=1)
+    Prompt.all_tenants.bulk_create(
+        Prompt(
+            tenant=account.tenant,
+            account=account,
+            voice=new.voice,
+            language="en",
+            text=f"Hello {number}",
+            text_digest=f"{number:064}",
+            state=PromptState.FAILED,
+            attempts=9,
+            tried_at=long_ago,
+        )
+        for number in range(2 * prompts.AT_ONCE)
+    )
+    Prompt.all_tenants.exclude(pk=new.pk).update(created_at=long_ago)
+    assert prompts.take_due()[0] == new.pk
+
+
 def test_a_new_key_is_tried_at_once(
     spoken: ProviderAccount, published: Agent, alice: User, sandbox: SandboxServer
 ):

@@ -192,3 +192,18 @@ def test_how_much_speech_there_was_is_known_at_once_while_it_matters(new_line):
     calls.open(0)
     calls.say({0: silence(200) + voice(SETTLED_MS - 200)})
     assert calls.ears[0].speech_ms == pytest.approx(SETTLED_MS - 200, abs=FRAME_MS)
+
+
+def test_who_speaks_is_read_seldom_and_who_does_not_at_each_look(new_line):
+    calls = Calls(new_line)
+    for number in range(2):
+        calls.open(number)
+    read: dict[int, list[int]] = {0: [], 1: []}
+    sound = voice(4000)
+    for at in range(0, len(sound), FRAME_BYTES):
+        calls.say({0: sound[at : at + FRAME_BYTES]})
+        for number, found in read.items():
+            found.append(calls.ears[number].heard_ms)
+    settled = [len(set(found[-50:])) for found in read.values()]
+    assert settled[0] < 25
+    assert settled[1] == 50

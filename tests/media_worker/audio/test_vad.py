@@ -1,13 +1,17 @@
+import numpy as np
 import pytest
+import webrtcvad
 
 from media_worker.audio.activity import VoiceActivity
 from media_worker.audio.capture import Capture
 from media_worker.audio.vad import (
     FRAME_MS,
+    LEAST_DB,
     Hysteresis,
     VadEnd,
     VadEvent,
     VadOnset,
+    WebrtcDetector,
     frame_detector,
     level_db,
     levels_db,
@@ -118,3 +122,52 @@ def test_levels_are_those_of_whole_frames():
 def test_other_modes_have_no_detector_of_single_frames(mode):
     with pytest.raises(ValueError, match=mode):
         frame_detector(mode, 8000)
+
+
+@pytest.mark.parametrize("at_once", [2, 5, 14])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_frames_fed_together_mean_what_they_mean_one_by_one(at_once, share):
+    """Random decisions, in runs: more of them are speech in one second than in the next."""
+    rng = np.random.default_rng(at_once)
+    shares = np.repeat(np.tile([share, 0.05], 40), 50)
+    decisions = (rng.random(len(shares)) < shares).tolist()
+    together, single = [Hysteresis(onset_ms=60, silence_ms=400) for _ in range(2)]
+    for at in range(0, len(decisions), at_once):
+        part = decisions[at : at + at_once]
+        expected = [event for one in part if (event := single.feed(one)) is not None]
+        assert together.feed_all(part) == expected
+        assert together.speech_ms == single.speech_ms
+        assert together.patience_ms == single.patience_ms
+
+
+def test_webrtc_is_not_asked_about_most_frames_of_loud_speech():
+    """Silence that claims to be loud is found out later: fewer of its frames are looked at."""
+    said, found = voice(400), []
+    for level in (WebrtcDetector.LOUD_DB + 1, WebrtcDetector.LOUD_DB - 1):
+        detector = WebrtcDetector(8000)
+        detector.decide(said, levels_db(said, 320))
+        found.append(detector.decide(bytes(320 * 60), [level] * 60).count(True))
+    loud, quiet = found
+    assert loud >= 2 * quiet > 0
+
+
+@pytest.mark.parametrize("loudness", [0.5, 1.0])
+def test_webrtc_that_sees_part_of_loud_speech_hears_the_same_turns(loudness):
+    said = np.frombuffer(silence(300) + voice(1500) + silence(800) + voice(700), "<i2")
+    hum = np.random.default_rng(3).normal(0, 60, len(said))
+    pcm = (said * loudness + hum).clip(-32768, 32767).astype("<i2").tobytes() + silence(800)
+    levels = levels_db(pcm, 320)
+    vad = webrtcvad.Vad(WebrtcDetector.STRICTEST)
+    frames = [pcm[at : at + 320] for at in range(0, len(pcm), 320)]
+    each = [
+        level > LEAST_DB and vad.is_speech(frame, 8000)
+        for frame, level in zip(frames, levels, strict=True)
+    ]
+    turns = []
+    for decisions in (each, WebrtcDetector(8000).decide(pcm, levels)):
+        hysteresis = Hysteresis(onset_ms=60, silence_ms=300)
+        turns.append(hysteresis.feed_all(decisions))
+    full, ours = turns
+    assert [type(event) for event in ours] == [VadOnset, VadEnd] * 2
+    for one, other in zip(full, ours, strict=True):
+        assert one.at_ms == pytest.approx(other.at_ms, abs=3 * FRAME_MS)

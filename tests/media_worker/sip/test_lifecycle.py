@@ -10,6 +10,7 @@ import pytest
 from media_worker.conversation.leg import LegAnswered
 from media_worker.sip.config import ANY_ADDRESS, SipConfig, SipError
 from media_worker.sip.endpoint import SipEndpoint
+from media_worker.sip.engine import Engine
 from tests.media_worker.sip.wire import Wire
 from tests.support.ports import free_port
 
@@ -54,6 +55,33 @@ async def test_a_port_that_is_taken_is_named():
         port = taken.getsockname()[1]
         with pytest.raises(SipError, match=f"UDP port {port} of 127.0.0.1"):
             await endpoint(port=port).start()
+
+
+async def test_a_chosen_port_that_is_taken_for_tcp_is_chosen_again(monkeypatch):
+    open_transport, taken = Engine._open_transport, []
+
+    def and_take_its_tcp(engine: Engine, name: str, *given) -> int:
+        number = open_transport(engine, name, *given)
+        if name == "udp" and len(taken) < 2:
+            taken.append(socket.create_server(("127.0.0.1", engine.ports["udp"])))
+        return number
+
+    monkeypatch.setattr(Engine, "_open_transport", and_take_its_tcp)
+    one = endpoint(port=0)
+    try:
+        await one.start()
+        refused = {server.getsockname()[1] for server in taken}
+        assert len(refused) == 2
+        assert one.ports["udp"] == one.ports["tcp"] not in refused
+        async with Wire(one.ports["udp"]) as wire:
+            wire.dialogue().send("OPTIONS")
+            await wire.until(200)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as given_back:
+            given_back.bind(taken[0].getsockname())
+    finally:
+        await one.stop()
+        for server in taken:
+            server.close()
 
 
 async def test_an_address_that_is_not_ours_is_named():
@@ -111,6 +139,7 @@ def test_a_process_that_stops_with_calls_ends_well(tmp_path):
 import asyncio
 from media_worker.sip.config import SipConfig
 from media_worker.sip.endpoint import SipEndpoint
+from media_worker.sip.engine import Engine
 from media_worker.sip.phone_process import PhoneProcess
 
 async def main():
@@ -139,6 +168,7 @@ async def test_a_process_that_forgets_to_stop_still_says_bye(phone):
 import asyncio
 from media_worker.sip.config import SipConfig
 from media_worker.sip.endpoint import SipEndpoint
+from media_worker.sip.engine import Engine
 
 async def main():
     calls = asyncio.Queue()
