@@ -31,7 +31,10 @@ CHUNK_BYTES: Final = CHUNK_MS * 16
 SILENCE: Final = bytes(CHUNK_BYTES)
 APPEND_HEAD: Final = b'{"type":"input_audio_buffer.append","audio":"'
 APPEND_TAIL: Final = b'"}'
-SESSION_UPDATE: Final = b'{"type":"session.update","session":{"type":"realtime"}}'
+SESSION_UPDATE: Final = (
+    b'{"type":"session.update","session":{"type":"realtime",'
+    b'"audio":{"input":{"format":{"type":"audio/pcmu"}},"output":{"format":{"type":"audio/pcmu"}}}}}'
+)
 
 
 class Delta(msgspec.Struct):

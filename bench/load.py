@@ -364,7 +364,7 @@ def row_of(load: Load, callers: Callers, window: Window, ways: list[Ways]) -> Ro
         provider_lag_p99=window.account.lag_p99_ms,
         foreign_cpu=window.cpu.foreign,
         stolen_cpu=window.cpu.stolen,
-        notes=(*_doubts(dialogs, answered, window), *(() if ups else ("no sound came through",))),
+        notes=(*_doubts(dialogs, answered, window), *_silences(ups, downs, window.orders)),
     )
 
 
@@ -410,3 +410,10 @@ def _doubts(dialogs: list[Dialog], answered: list[Dialog], window: Window) -> li
     if window.cpu.foreign > QUIET_HOST_PERCENT:
         doubts.append(f"others used {window.cpu.foreign:.0f} % of the worker's core")
     return doubts
+
+
+def _silences(ups: list[Way], downs: list[Way], orders: Orders) -> Iterator[str]:
+    if not ups:
+        yield "no sound came through"
+    if not downs and orders.mode == "echo":
+        yield "no sound came back"

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
+from bench import floor
 from bench.callers import Callers
-from bench.provider import Orders, Provider
+from bench.provider import Orders, Provider, seconds_of
 from bench.rtp import SLOTS, Heard, RtpPort
 from bench.speech import FRAME_SAMPLES, RATE, Speech, marked
 
@@ -286,3 +287,11 @@ def test_provider_speaks_at_the_address_of_its_realtime_api(provider: Provider) 
         socket_.send(UPDATE)
         next(events(socket_, "session.updated"))
     assert provider.read().sessions == 1
+
+
+def test_the_floor_declares_what_it_sends() -> None:
+    """Else the provider takes it for what waited in a burst, and sends nothing back."""
+    audio = json.loads(floor.SESSION_UPDATE)["session"]["audio"]
+    chunk = base64.b64encode(bytes(floor.CHUNK_BYTES // 2)).decode()
+
+    assert seconds_of(chunk, audio) == pytest.approx(floor.CHUNK_MS / 1000, rel=0.01)
