@@ -28,6 +28,7 @@ from media_worker.config import WorkerConfig
 from media_worker.contract import (
     RETRY_AFTER_SECONDS,
     SIP_STATUS,
+    USES_FALLBACK,
     AdmissionRequest,
     AnyEvent,
     CallPlan,
@@ -323,7 +324,7 @@ class Worker:
             addresses=self._endpoint.addresses,
             clock_rate=self._config.clock_rate,
             browser_calls=self._config.browser_calls,
-            commands=self._desk.tags,
+            commands=(*self._desk.tags, USES_FALLBACK),
         )
 
     def _heartbeat(self) -> Heartbeat:

@@ -21,7 +21,7 @@ from media_worker.contract import (
 )
 from media_worker.conversation.fallback import HOPELESS, SENTENCES, went_silent
 from media_worker.conversation.leg import TransferOutcome
-from media_worker.conversation.sessions import Sessions
+from media_worker.conversation.sessions import NewSession, Sessions
 from media_worker.conversation.ticker import Ticker
 from media_worker.conversation.timings import CallTime
 from media_worker.conversation.tools import Tools
@@ -60,14 +60,14 @@ class _NoLine:
 
 
 class Chat:
-    """`new_session` makes a session for text that is not open; it gets the chat so far. `emit`
-    takes what happened; CallEnded comes once, last, whatever happens."""
+    """`new_session` makes sessions for text. `emit` takes what happened; CallEnded comes once,
+    last, whatever happens."""
 
     def __init__(
         self,
         *,
         plan: CallPlan,
-        new_session: Callable[[str], RealtimeSession],
+        new_session: NewSession,
         emit: Callable[[AnyEvent], None],
         clock: Ticker,
     ) -> None:
@@ -79,6 +79,8 @@ class Chat:
         self._transcript = Transcript(emit)
         self._tools = Tools(plan.tools, _NoLine(), self, self._time, emit)
         self._session: RealtimeSession | None = None
+        self._failed: asyncio.Future[SessionError] | None = None
+        """Of the session, by our own judgement."""
         self._unsent: list[str] = []
         """Written while there was no session."""
         self._owes_since: float | None = None
@@ -195,20 +197,40 @@ class Chat:
         """One session after the other. Raises SessionError when that cannot go on."""
         session = await self._sessions.open(guarded=False)
         if self.plan.greeting is not None:
-            await session.said(self.plan.greeting.text)
+            with suppress(SessionError):  # its last event says why
+                await session.said(self.plan.greeting.text)
         while True:
             error = await self._follow(session)
             if not self._sessions.may_replace(error):
                 raise error
-            self._sessions.report(error, fatal=False)
             context = self._transcript.as_text(CONTEXT_CHARACTERS)
             session = await self._sessions.open(guarded=False, context=context)
-            if self._owes_since is not None and not self._unsent:
+            await self._ask_again(session)
+
+    async def _ask_again(self, session: RealtimeSession) -> None:
+        """Have a new session give the answer that the one before it owed."""
+        if self._owes_since is None:
+            return
+        self._owes_since = self._clock.now()
+        if not self._unsent:
+            with suppress(SessionError):  # its last event says why
                 await session.respond()
 
     async def _follow(self, session: RealtimeSession) -> SessionError:
         """Talk with this session until it is over; why it is."""
         self._session = session
+        failed = self._failed = asyncio.get_running_loop().create_future()
+        reader = asyncio.create_task(self._read(session), name="chat events")
+        try:
+            await asyncio.wait({reader, failed}, return_when=asyncio.FIRST_COMPLETED)
+            return failed.result() if failed.done() else await reader
+        finally:
+            reader.cancel()
+            self._session = self._failed = None
+            self._close_items()
+            self._sessions.leave(session)
+
+    async def _read(self, session: RealtimeSession) -> SessionError:
         try:
             await self._send()
             async for event in session.events():
@@ -217,11 +239,12 @@ class Chat:
                 self._take(event)
         except SessionError as error:
             return error
-        finally:
-            self._session = None
-            self._close_items()
-            self._sessions.leave(session)
         return SessionError(ProblemKind.DROPPED, "The session ended without a word.")
+
+    def _fail(self, error: SessionError) -> None:
+        """End the session from our side: it does not do what it should."""
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_result(error)
 
     async def _send(self) -> None:
         session = self._session
@@ -263,10 +286,10 @@ class Chat:
 
     def _on_problem(self, event: Problem) -> None:
         error = SessionError(event.kind, event.message, code=event.code)
-        is_fatal = event.kind in HOPELESS
-        self._sessions.report(error, fatal=is_fatal)
-        if is_fatal:
-            self.end(EndCause.PROVIDER_FAILED, SENTENCES[event.kind])
+        if event.kind in HOPELESS:
+            self._fail(error)
+        else:
+            self._sessions.report(error, fatal=False)
 
     def _finish(self, item_id: str) -> None:
         self._transcript.shown(item_id, self._time.ms())
@@ -286,9 +309,7 @@ class Chat:
         now = self._clock.now()
         self._transcript.send_changes(self._time.ms())
         if self._owes_since is not None and now - self._owes_since > SILENT_SECONDS:
-            error = went_silent(f"The agent wrote nothing for {SILENT_SECONDS:.0f} seconds.")
-            self._sessions.report(error, fatal=True)
-            self.end(EndCause.PROVIDER_FAILED, SENTENCES[error.kind])
+            self._fail(went_silent(f"The agent wrote nothing for {SILENT_SECONDS:.0f} seconds."))
         elif now - self._wrote_at > IDLE_SECONDS:
             self.end(EndCause.ABANDONED, "")
         elif self._time.ms() > self.plan.max_duration_seconds * 1000:

@@ -16,6 +16,7 @@ from media_worker.contract import (
     AnyEvent,
     CallAnswered,
     CallEnded,
+    CallKind,
     CallMeasured,
     CallNoted,
     CallPlan,
@@ -29,11 +30,11 @@ from media_worker.conversation import quality
 from media_worker.conversation.dialogue import Dialogue
 from media_worker.conversation.fallback import SENTENCES
 from media_worker.conversation.leg import Leg, LegAnswered, LegDtmf, LegEnded, LegHeld
-from media_worker.conversation.sessions import Sessions
+from media_worker.conversation.sessions import NewSession, Sessions
 from media_worker.conversation.ticker import Ticker
 from media_worker.conversation.timings import CallTime
 from media_worker.conversation.tools import Tools
-from media_worker.realtime.session import RealtimeSession, SessionError
+from media_worker.realtime.session import SessionError
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,6 @@ class _End(msgspec.Struct, frozen=True):
 class Conversation:
     """One answered call.
 
-    `new_session` makes a session that is not open; it gets the conversation so far, empty at first.
     `apology` renders plan.apology as 16-bit PCM at the leg's clock rate. `emit` takes what
     happened; CallEnded is emitted once, last, whatever happens. `prompts`: what is said first, as
     far as it is rendered, as such PCM too; the provider says the rest. `activity` listens to all
@@ -74,7 +74,7 @@ class Conversation:
         *,
         plan: CallPlan,
         leg: Leg,
-        new_session: Callable[[str], RealtimeSession],
+        new_session: NewSession,
         apology: Callable[[], Awaitable[bytes]],
         emit: Callable[[AnyEvent], None],
         clock: Ticker,
@@ -161,7 +161,7 @@ class Conversation:
         if not self._answered.is_set():
             return "The call has not been answered yet."
         position = self._dialogue.transcript.place(command_id)
-        why_not = await self._tools.transfer(command_id, position, uri, name)
+        why_not = await self._tools.transfer(position, uri, name, command_id)
         if not why_not:
             self._note(NoteKind.TRANSFER_ASKED, name or uri, command_id)
         return why_not
@@ -243,7 +243,9 @@ class Conversation:
             cause, detail = EndCause.CALLER_HUNG_UP, ""
         else:
             cause = EndCause.MEDIA_LOST
-            detail = f"The telephone connection broke: {event.reason or event.sip_status}."
+            is_phone = self.plan.kind is CallKind.PHONE
+            line = "telephone connection" if is_phone else "connection to the browser"
+            detail = f"The {line} broke: {event.reason or event.sip_status}."
         self._end(_End(cause, detail, event.sip_status, leg_is_over=True))
 
     async def _transfer_has_succeeded(self) -> bool:
@@ -271,13 +273,13 @@ class Conversation:
             error = error or SessionError(ProblemKind.DROPPED, "The session was closed.")
             if not self._sessions.may_replace(error):
                 raise error
-            self._sessions.report(error, fatal=False)
             context = self._dialogue.transcript.as_text(CONTEXT_CHARACTERS)
             session = await self._sessions.open(guarded=self._dialogue.is_guarded, context=context)
             self._note(NoteKind.SESSION_REPLACED, SENTENCES[error.kind])
 
     async def _give_up(self, error: SessionError) -> None:
-        """The caller is told in our own voice, then the call ends; never dead air."""
+        """The caller is told in our own voice, then given to a person, or the call ends; never
+        dead air."""
         log.warning("conversation.provider_failed", kind=error.kind, code=error.code)
         await self._answered.wait()
         if await self._tools.transfer_settled():
@@ -286,7 +288,19 @@ class Conversation:
         if pcm:
             self._dialogue.agent.say("apology", self.plan.apology.text, pcm)
             await self._dialogue.quiet(APOLOGY_PLAYED_SECONDS)
-        self._end(_End(EndCause.PROVIDER_FAILED, SENTENCES[error.kind]))
+        if not await self._hand_over():
+            self._end(_End(EndCause.PROVIDER_FAILED, SENTENCES[error.kind]))
+
+    async def _hand_over(self) -> bool:
+        """Connect the caller to whom the plan names for this; False: to nobody."""
+        for target in self.plan.tools.transfer_targets:
+            if target.name == self.plan.fallback_target:
+                position = self._dialogue.transcript.place("fallback")
+                why_not = await self._tools.transfer(position, target.uri, target.name)
+                if not why_not:
+                    self._note(NoteKind.FALLBACK_USED, target.name)
+                return not why_not
+        return False
 
     async def _render_apology(self) -> bytes:
         async def render() -> bytes:

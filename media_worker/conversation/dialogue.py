@@ -140,7 +140,7 @@ class Dialogue:
                 task.cancel()
         is_owed = self._duty.is_owed or (self._active is not None and self._is_wanted(self._active))
         self._duty.is_owed = is_owed and not self._muted
-        self._duty.withdraw()
+        self._duty.session_over()
         self._active = None
         self.words.session_over()
         self._keeper.session_over()

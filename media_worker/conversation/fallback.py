@@ -78,6 +78,11 @@ class Duty:
         self._silent_since = None
         self._retry_at = None
 
+    def session_over(self) -> None:
+        """What failed with one session may work with the next."""
+        self.withdraw()
+        self._failures = self._tool_calls = 0
+
     def spoke(self) -> None:
         self.is_owed = False
         self._silent_since = None

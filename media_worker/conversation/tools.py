@@ -24,6 +24,8 @@ LAST_WORDS_SECONDS: Final = 30.0
 """The longest sentence that a hang-up or a transfer waits for."""
 PERSONS_PATIENCE_SECONDS: Final = 5.0
 """A transfer that a person asks for waits no longer for the agent to finish."""
+FALLBACK: Final = "fallback"
+"""Id of the transfer that follows when no provider works."""
 BUSY: Final = "Something else is being done right now."
 CALL_ENDED: Final = "The call ended before this was done."
 
@@ -108,14 +110,15 @@ class Tools:
             assert target is not None  # noqa: S101 - _complaint has looked
             self._stage.spawn(self._transfer_by_agent(self._running, target))
 
-    async def transfer(self, command_id: str, position: int, uri: str, name: str) -> str:
-        """A person connects the caller. Returns when that has come to an end: why it failed, in
-        plain words, or nothing. The agent is not told."""
+    async def transfer(self, position: int, uri: str, name: str, command_id: str = "") -> str:
+        """A person connects the caller; without a command, the plan for when no provider works.
+        Returns when that has come to an end: why it failed, in plain words, or nothing. The agent
+        is not told."""
         if self._running is not None:
             return BUSY
         target = TransferTarget(name=name or uri, uri=uri)
         running = self._running = ToolUpdated(
-            tool_call_id=command_id,
+            tool_call_id=command_id or FALLBACK,
             position=position,
             name=TRANSFER_CALL,
             arguments={"target": target.name},
@@ -195,7 +198,7 @@ class Tools:
         running, self._running = self._running, None
         assert running is not None  # noqa: S101 - callers have looked
         self._finish(running, ToolState.FAILED, message)
-        if not running.command_id:
+        if running.tool_call_id in self._known:
             self._stage.reply(running.tool_call_id, _output(ok=False, message=message))
 
     def _finish(self, running: ToolUpdated, state: ToolState, result: str) -> None:

@@ -40,16 +40,17 @@ def new_session(
     return RealtimeClient(provider, shape, deadlines=deadlines)
 
 
-def session_maker(plan: CallPlan) -> Callable[[str], RealtimeClient]:
-    """Makes a call's sessions; each gets the conversation so far, empty at first."""
+def session_maker(plan: CallPlan) -> Callable[[ProviderAccess, str], RealtimeClient]:
+    """Makes a call's sessions with one of its accounts; each gets the conversation so far, empty at
+    first."""
 
-    def make(context: str) -> RealtimeClient:
+    def make(provider: ProviderAccess, context: str) -> RealtimeClient:
         settings = plan.settings
         if context:
             instructions = f"{settings.instructions}{CONTINUED}{context}"
             settings = msgspec.structs.replace(settings, instructions=instructions)
         return new_session(
-            plan.provider,
+            provider,
             settings,
             plan.tools,
             language=plan.language,

@@ -136,8 +136,11 @@ class FakeLeg:
 class ScriptedSession:
     """A provider that says what the test wants and remembers what it was told."""
 
-    def __init__(self, context: str, fmt: AudioFormat = AudioFormat.PCMU) -> None:
+    def __init__(
+        self, context: str, fmt: AudioFormat = AudioFormat.PCMU, account_id: str = "acc"
+    ) -> None:
         self.context = context
+        self.account_id = account_id
         self.capabilities = Capabilities(formats=tuple(AudioFormat))
         self.info = SessionInfo(session_id="sess_1", model="m", input_format=fmt, output_format=fmt)
         self.on_open: Callable[[], Awaitable[object]] | None = None
@@ -400,8 +403,8 @@ class Stage:
         self.clock.tick()
         await self.settle()
 
-    def _new_session(self, context: str) -> ScriptedSession:
-        session = ScriptedSession(context, self.output_format)
+    def _new_session(self, account: ProviderAccess, context: str) -> ScriptedSession:
+        session = ScriptedSession(context, self.output_format, account.account_id)
         self.sessions.append(session)
         if self.prepare:
             self.prepare.pop(0)(session)

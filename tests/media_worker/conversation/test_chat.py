@@ -13,6 +13,7 @@ from media_worker.contract import (
     CallAnswered,
     CallEnded,
     CallKind,
+    CallNoted,
     CallPlan,
     EndCause,
     ProblemKind,
@@ -107,8 +108,8 @@ class Room:
     def of(self, kind: type) -> list:
         return [event for event in self.events if isinstance(event, kind)]
 
-    def _new_session(self, context: str) -> ScriptedSession:
-        session = ScriptedSession(context)
+    def _new_session(self, account: ProviderAccess, context: str) -> ScriptedSession:
+        session = ScriptedSession(context, account_id=account.account_id)
         self.sessions.append(session)
         if self.prepare:
             self.prepare.pop(0)(session)
@@ -197,7 +198,9 @@ async def test_nobody_writes_any_more(room: Room):
     await room.start()
     room.chat.write("u1", QUESTION)
     answers(room.sessions[-1], "a1", "From nine to five.")
-    await room.run(590)
+    await room.run(0.5)
+    room.clock.time += 590
+    await room.run(0.5)
     assert not room.running.done()
     assert (await room.ended(20)).cause is EndCause.ABANDONED
     assert room.chat.write("u2", "Hello?") == "The chat is over."
@@ -210,6 +213,28 @@ async def test_a_provider_that_writes_nothing_has_failed(room: Room):
     assert (end.cause, end.detail) == (
         EndCause.PROVIDER_FAILED, "The AI provider did not answer.",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("answers_in_time", [True, False])
+async def test_the_second_account_answers_where_the_first_fails(answers_in_time: bool):
+    second = ProviderAccess(account_id="second", name="Second", url="ws://y", api_key="k2")
+    room = Room(fallback=second)
+    session = await room.start()
+    room.chat.write("u1", QUESTION)
+    await room.run(0.2)
+    if answers_in_time:
+        session.emit(Problem(kind=ProblemKind.QUOTA, message="no credit"))
+    await room.until(lambda: len(room.sessions) == 2)
+    await room.run(20)
+    session = room.sessions[-1]
+    assert (session.account_id, session.did("respond")) == ("second", [None])
+    answers(session, "a1", "From nine to five.")
+    await room.run(20)
+    assert room.words()[-1] == ("agent", "From nine to five.", True)
+    assert [note.text for note in room.of(CallNoted)] == ["Second"]
+    assert [problem.fatal for problem in room.of(ProviderProblem)] == [False]
+    room.chat.hang_up(EndCause.OPERATOR_HUNG_UP)
+    await room.ended()
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.KEY_REFUSED, ProblemKind.QUOTA])

@@ -127,7 +127,7 @@ async def bridged(desk, audio_format: AudioFormat):
         conversation = Conversation(
             plan=plan,
             leg=incoming.leg,
-            new_session=lambda _: new_session(access, plan.settings, plan.tools, language="en"),
+            new_session=lambda *_: new_session(access, plan.settings, plan.tools, language="en"),
             apology=no_apology,
             emit=lambda _: None,
             clock=clock,
