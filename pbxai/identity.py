@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 OIDC: Final = "openid_connect"
 OWN_SIGN_IN: Final = ("/accounts/2fa/", "/accounts/password/", "/accounts/sessions/")
@@ -76,7 +77,7 @@ class TenantIdentityAdapter(DefaultSocialAccountAdapter):
             raise ImmediateHttpResponse(refused) from None
         if not sociallogin.is_existing:
             sociallogin.connect(request, user)
-        sociallogin.state["next"] = f"/t/{row.tenant.slug}/"
+        sociallogin.state["next"] = reverse("portal:start", args=[row.tenant.slug])
 
 
 def _claims(data: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tenants.live.paths import socket_path
 from tenants.models import Call, SupportGrant, Tenant
 from tenants.portal.access import TenantRequest
 from tenants.portal.words import RUNNING_STATES
+from tenants.services import support
 
 RAIL: Final = (
     RailEntry("start", "home", gettext_lazy("Start")),
@@ -43,9 +44,12 @@ class PortalFrame(Frame):
     tenant: Tenant
     may_edit: bool
     may_manage: bool
+    may_own: bool
     others: tuple[OtherTenant, ...]
     support: SupportGrant | None
     """The grant by which one of the operator's people is here."""
+    granted: SupportGrant | None
+    """What the tenant's own people are told of: a grant that lets the operator's people in now."""
 
 
 def calls_running() -> int:
@@ -79,6 +83,7 @@ def render_page(
         role=request.member.get_role_display(),
         may_edit=may(request.member, "edit"),
         may_manage=may(request.member, "manage"),
+        may_own=may(request.member, "own"),
         items=tuple(
             RailItem(page_url(entry.page, request), entry.icon, entry.label, entry.page == here)
             for entry in RAIL
@@ -91,6 +96,7 @@ def render_page(
         feed=feed or feed_address(request),
         theme=request.COOKIES.get(THEME_COOKIE, ""),
         support=request.member.support,
+        granted=None if request.member.support else support.open_grant(request.tenant),
     )
     return render(request, template, {"frame": frame, **context}, status=status)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
+from typing import Any, Final
+from uuid import UUID, uuid4
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,8 +26,16 @@ from tenants.portal.settings_frame import render_settings
 from tenants.services import identity as service
 from tenants.services.mail import absolute
 
+SALT: Final = "identity.promised"
+
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
+    issuer = forms.URLField(
+        label=gettext_lazy("Issuer"),
+        max_length=500,
+        assume_scheme="https",
+        help_text=gettext_lazy("An address such as https://login.example.com/realms/acme"),
+    )
     plain_secret = forms.CharField(
         required=False,
         max_length=4096,
@@ -48,18 +57,13 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "issuer", "client_id", "is_active")
         labels = {
             "name": gettext_lazy("Name"),
-            "issuer": gettext_lazy("Issuer"),
             "client_id": gettext_lazy("Client id"),
             "is_active": gettext_lazy("People may sign in by it"),
         }
-        help_texts = {
-            "name": gettext_lazy("Stands on the button: “Acme account”."),
-            "issuer": gettext_lazy("An address such as https://login.example.com/realms/acme"),
-        }
+        help_texts = {"name": gettext_lazy("Stands on the button: “Acme account”.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["issuer"].assume_scheme = "https"  # type: ignore[attr-defined]
         self.initial.setdefault("domain_list", " ".join(self.instance.domains))
 
     def domains(self) -> list[str]:
@@ -100,7 +104,8 @@ def identity(request: TenantRequest) -> HttpResponse:
 @sensitive_post_parameters("plain_secret")
 @tenant_page("own")
 def identity_new(request: TenantRequest) -> HttpResponse:
-    return _form_page(request, IdentityProvider(tenant=request.tenant), is_new=True)
+    row = IdentityProvider(tenant=request.tenant, public_id=_promised(request))
+    return _form_page(request, row, is_new=True)
 
 
 @sensitive_post_parameters("plain_secret")
@@ -124,6 +129,14 @@ def _find(provider_id: UUID) -> IdentityProvider:
     )
 
 
+def _promised(request: HttpRequest) -> UUID:
+    """The id in the redirect address that the page has shown: providers ask for that first."""
+    try:
+        return UUID(Signer(salt=SALT).unsign(request.POST.get("promised", "")))
+    except BadSignature:
+        return uuid4()
+
+
 def _form_page(request: TenantRequest, row: IdentityProvider, *, is_new: bool) -> HttpResponse:
     form = ProviderForm(request.POST or None, instance=row)
     if request.method == "POST" and form.is_valid():
@@ -143,6 +156,7 @@ def _form_page(request: TenantRequest, row: IdentityProvider, *, is_new: bool) -
     context = {
         "form": form,
         "provider": None if is_new else row,
-        "callback": "" if is_new else absolute(callback),
+        "promised": Signer(salt=SALT).sign(row.public_id.hex) if is_new else "",
+        "callback": absolute(callback),
     }
     return render_settings(request, "portal/identity_edit.html", context, page="identity")

@@ -49,5 +49,4 @@ def render_settings(
         for name, label, right in PAGES
         if may(request.member, right)
     ]
-    more = {"nav": nav, "may_own": may(request.member, "own")}
-    return render_page(request, template, {**more, **context}, here="settings", status=status)
+    return render_page(request, template, {"nav": nav, **context}, here="settings", status=status)

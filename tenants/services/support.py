@@ -41,6 +41,18 @@ def grant(
     return row
 
 
+def open_grant(tenant: Tenant) -> SupportGrant | None:
+    """The grant that lets the operator's people in now; of several, the one that lasts longest."""
+    return (
+        SupportGrant.all_tenants.filter(
+            tenant=tenant, revoked_at=None, expires_at__gt=timezone.now()
+        )
+        .select_related("granted_by")
+        .order_by("-expires_at")
+        .first()
+    )
+
+
 def revoke(*, grant: SupportGrant, user: User | None) -> None:
     """Send the operator's people out at once; a grant that is over stays as it is."""
     with transaction.atomic():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any
@@ -64,11 +65,13 @@ def test_who_is_vouched_for_gives_themselves_no_second_way_in(
     provider: IdentityProvider, idp: openid.OpenIdProvider, alice: User
 ) -> None:
     browser, _answer = come_in(provider, idp, email=alice.email)
+    assert "/accounts/2fa/" not in browser.get("/t/acme/").content.decode()
     for path in ("/accounts/2fa/", "/accounts/password/change/", "/accounts/sessions/"):
         assert browser.get(path).status_code == 403, path
     browser.post("/accounts/logout/")
     browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
     assert browser.get("/accounts/2fa/").status_code == 200
+    assert "/accounts/2fa/" in browser.get("/t/acme/").content.decode()
 
 
 def test_somebody_new_of_a_vouched_domain_becomes_a_viewer(
@@ -144,7 +147,11 @@ def test_an_owner_sets_it_up_and_the_secret_stays_hidden(
     acme: Tenant, alice: User, idp: openid.OpenIdProvider, browse: Callable[[User], Client]
 ) -> None:
     browser = browse(alice)
+    form = browser.get(address("identity_new")).content.decode()
+    promised = re.search(r'name="promised" value="([^"]+)"', form)
+    assert promised is not None
     data = {
+        "promised": promised[1],
         "name": "Acme account",
         "issuer": idp.issuer,
         "client_id": openid.CLIENT_ID,
@@ -158,8 +165,9 @@ def test_an_owner_sets_it_up_and_the_secret_stays_hidden(
     assert row.secret.reveal() == openid.CLIENT_SECRET
     page = browser.get(address("identity_edit", provider_id=row.public_id)).content.decode()
     assert openid.CLIENT_SECRET not in page
-    assert f"/accounts/oidc/{identity.key_of(row)}/login/callback/" in page
-    other = {"issuer": f"{idp.issuer}/nothing", "domain_list": "third.example"}
+    for shown in (form, page):
+        assert f"/accounts/oidc/{identity.key_of(row)}/login/callback/" in shown
+    other = {"name": "Another", "issuer": f"{idp.issuer}/nothing", "promised": "mine"}
     wrong = browser.post(address("identity_new"), data | other)
     assert "Nothing that describes an OpenID provider" in wrong.content.decode()
     assert openid.CLIENT_SECRET not in str(list(AuditEntry.all_tenants.values()))

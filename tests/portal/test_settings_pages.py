@@ -120,7 +120,7 @@ def test_every_field_of_a_secret_stays_masked(
 
 
 def test_support_comes_in_by_grant_and_goes_out_at_once(
-    acme: Tenant, alice: User, olga: User, browse: Callable[[User], Client]
+    acme: Tenant, alice: User, victor: User, olga: User, browse: Callable[[User], Client]
 ) -> None:
     owner, operator = browse(alice), browse(olga)
     assert operator.get("/t/acme/").status_code == 404
@@ -131,10 +131,15 @@ def test_support_comes_in_by_grant_and_goes_out_at_once(
     assert "100 is silent" in listed
     inside = operator.get("/t/acme/").content.decode()
     assert "You are here as the operator" in inside
+    told = page_of(owner, "calls")
+    assert "Your operator's support may come in until" in told
+    assert f'href="{address("support")}"' in told
+    assert address("support") not in page_of(browse(victor), "calls")
     assert operator.get(address("agent_new")).status_code == 403
     grant = SupportGrant.all_tenants.get()
     owner.post(address("support_revoke", grant_id=grant.public_id))
     assert operator.get("/t/acme/").status_code == 404
+    assert "support may come in" not in page_of(owner, "calls")
     shown = page_of(owner, "audit")
     for action in ("support.grant", "support.enter", "support.revoke"):
         assert f'data-action="{action}"' in shown
@@ -194,8 +199,11 @@ def test_all_data_is_asked_for_fetched_and_deleted(
 ) -> None:
     browser = browse(alice)
     browser.post(address("export_ask"))
-    assert "Being made" in page_of(browser, "data")
+    waiting = page_of(browser, "data")
+    assert "Being made" in waiting
+    assert 'hx-trigger="every 3s"' in waiting
     exports.make_due()
+    assert "hx-trigger" not in page_of(browser, "data").partition('id="exports"')[2]
     row = DataExport.all_tenants.get()
     url = address("export_file", export_id=row.public_id)
     answer = browser.get(url)

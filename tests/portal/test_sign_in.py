@@ -19,14 +19,16 @@ from tests.conftest import PASSWORD
 from tests.portal.conftest import address
 
 LOGIN = "/accounts/login/"
+AGAIN = "/accounts/reauthenticate/"
 NEW_PASSWORD = "a better horse battery"
 SECRET = re.compile(r'id="authenticator_secret"[^>]*value="([A-Z2-7]+)"')
 
 
 def signed_in(user: User) -> Client:
-    """A browser in which somebody has just typed their password."""
+    """A browser in which somebody has typed their password, and once more for their own pages."""
     client = Client()
     client.post(LOGIN, {"login": user.email, "password": PASSWORD})
+    client.post(AGAIN, {"password": PASSWORD})
     return client
 
 
@@ -57,6 +59,18 @@ def test_with_an_authenticator_app_the_password_alone_is_not_enough(alice: User)
     assert other.get("/t/acme/").status_code == 302
     other.post("/accounts/2fa/authenticate/", {"code": "000000"})
     assert not is_in(other)
+
+
+def test_an_open_session_alone_adds_no_second_way_in(
+    alice: User, browse: Callable[[User], Client]
+) -> None:
+    browser, path = browse(alice), "/accounts/2fa/totp/activate/"
+    assert browser.get(path)["Location"] == f"{AGAIN}?next={path}"
+    wrong = browser.post(AGAIN, {"password": "no", "next": path}).content.decode()
+    assert f'name="next" value="{path}"' in wrong
+    answer = browser.post(AGAIN, {"password": PASSWORD, "next": path}, follow=True)
+    assert answer.redirect_chain[-1][0] == path
+    assert SECRET.search(answer.content.decode())
 
 
 def test_the_right_code_lets_in(alice: User, settings: pytest.FixtureRequest) -> None:
