@@ -14,6 +14,7 @@ from django.db.models import Count, Q, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -62,6 +63,18 @@ class NewTenantForm(TenantForm):
 
     class Meta(TenantForm.Meta):
         fields = ("name", "slug", "time_zone", *service.LIMITS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["slug"].required = False
+        self.fields["slug"].help_text = _("Part of the portal's addresses. Empty: from the name.")
+
+    def clean_slug(self) -> str:
+        """What was typed, else the name in the letters of an address."""
+        slug = self.cleaned_data["slug"] or slugify(self.cleaned_data.get("name", ""))[:50]
+        if not slug:
+            raise ValidationError(_("Give a short name of letters and digits."))
+        return slug
 
 
 @console_page

@@ -170,7 +170,9 @@ class CallsFeed(Feed):
 
     def _numbers(self, viewer: Viewer) -> list[parts.Part]:
         running = [parts.running_count()]
-        return running + parts.start_numbers(viewer.tenant) if self.page == "start" else running
+        if self.page != "start":
+            return running
+        return running + parts.start_numbers(viewer.tenant, viewer.member)
 
     async def call_changed(self, event: dict[str, Any]) -> None:
         self.note(event["call"])

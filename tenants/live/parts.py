@@ -9,9 +9,11 @@ from typing import Any, Final, NotRequired, TypedDict
 
 from django.template.loader import render_to_string
 
-from tenants.models import Call, Tenant, ToolCall
+from tenants.models import Call, Member, Tenant, ToolCall
 from tenants.portal.call import call_view
+from tenants.portal.call_cost import call_cost
 from tenants.portal.calls import CallRow, call_row, with_names
+from tenants.portal.first_steps import steps_for_feed
 from tenants.portal.frame import calls_running
 from tenants.portal.start import recent_calls, stats
 from tenants.portal.timeline import TimelineItem, timeline, tool_item
@@ -72,8 +74,8 @@ def changed_rows(tenant: Tenant, public_ids: list[str]) -> tuple[list[Part], lis
     )
 
 
-def start_numbers(tenant: Tenant) -> list[Part]:
-    """The numbers and the last calls of Start."""
+def start_numbers(tenant: Tenant, member: Member) -> list[Part]:
+    """The numbers, the last calls and the first steps of Start."""
     numbers = [
         Part(
             id=stat.id,
@@ -91,7 +93,10 @@ def start_numbers(tenant: Tenant) -> list[Part]:
         for stat in stats(tenant)
     ]
     recent = _draw("recent_calls", {"calls": recent_calls(tenant.slug)})
-    return [*numbers, Part(id="recent-calls", html=recent)]
+    found = [*numbers, Part(id="recent-calls", html=recent)]
+    if steps := steps_for_feed(tenant, member):
+        found.append(Part(id="first-steps", html=_draw("first_steps", {"steps": steps})))
+    return found
 
 
 def item_part(item: TimelineItem) -> Part:
@@ -121,6 +126,7 @@ def call_parts(call: Call, tenant: Tenant) -> list[Part]:
     return [
         *drawn,
         *[Part(id=id_, html=_draw(name, {"log": view.log})) for id_, name in LOG_PARTS.items()],
+        Part(id="call-cost", html=_draw("call_cost", {"cost": call_cost(call)})),
         Part(id="turns", html=_draw("turns", {"turns": view.turns})),
         Part(id="call-recording", html=_draw("recording", {"recording": view.recording})),
     ]

@@ -12,6 +12,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import RestrictedError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,7 +22,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from tenants.access import may
-from tenants.models import ProviderAccount
+from tenants.models import ProviderAccount, User
 from tenants.models.choices import CheckState
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
@@ -29,6 +30,8 @@ from tenants.portal.forms import take_errors
 from tenants.portal.frame import page_url, render_page
 from tenants.portal.settings_frame import render_settings
 from tenants.services import accounts as service
+from tenants.services.effective import platform_settings, tenant_settings
+from tenants.services.tenant_settings import speak_with
 
 ADDRESSES = (
     "wss://api.openai.com/v1/realtime",
@@ -44,6 +47,11 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         max_length=4096,
         label=gettext_lazy("Key"),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
+    )
+
+    for_all = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("All agents speak with it, unless one has an account of its own"),
     )
 
     class Meta:
@@ -63,6 +71,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._offer_for_all()
         self.fields["url"].widget.attrs["list"] = "id_url_list"
         self.fields["url"].suggestions = ADDRESSES  # type: ignore[attr-defined]
         if self.instance.secret:
@@ -71,6 +80,19 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["secret"].help_text = _(
                 "It is encrypted at once and never shown again. Only a call that needs it gets it."
             )
+
+    def _offer_for_all(self) -> None:
+        """Asked once, when the account is new; later it is a setting like any other."""
+        tenant = self.instance.tenant
+        if self.instance.pk or tenant is None or _is_locked():
+            del self.fields["for_all"]
+        else:
+            self.initial["for_all"] = tenant_settings(tenant).provider_account is None
+
+
+def _is_locked() -> bool:
+    """Whether the operator chooses whose account everybody speaks with."""
+    return "provider_account" in platform_settings().locked
 
 
 def find_account(account_id: UUID) -> ProviderAccount:
@@ -151,9 +173,7 @@ def _form_page(
 ) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
-            saved = service.save_account(
-                account=form.instance, user=request.user, secret=form.cleaned_data["secret"]
-            )
+            saved = _save(form, request.user)
         except ValidationError as error:
             take_errors(form, error)
         else:
@@ -170,6 +190,16 @@ def _form_page(
         "remedy": words.remedy_sentence(stored.last_problem_kind) if stored else "",
     }
     return render_page(request, "portal/account.html", context, here="settings")
+
+
+def _save(form: AccountForm, user: User) -> ProviderAccount:
+    """Save the account, and have a key that was given tried at once. Raises ValidationError."""
+    secret = form.cleaned_data["secret"]
+    with transaction.atomic():
+        saved = service.save_account(account=form.instance, user=user, secret=secret)
+        if form.cleaned_data.get("for_all"):
+            speak_with(account=saved, user=user)
+        return service.request_check(saved, user=user) if secret else saved
 
 
 @tenant_page(post="manage")

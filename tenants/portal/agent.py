@@ -184,9 +184,11 @@ def agent_publish(request: TenantRequest, agent_id: UUID) -> HttpResponse:
             return redirect(page_url("agent", request, agent_id=draft.public_id))
     published = draft.published
     effective = effective_settings(tenant=request.tenant, source=draft)
+    account = effective.provider_account
     context = {
         "agent": draft,
         "form": form,
+        "is_mute": account is None or not account.secret,
         "published": published,
         "next_number": published.number + 1 if published else 1,
         "changes": compared(published, draft, request.tenant) if published else (),

@@ -34,11 +34,12 @@ class CallCost:
 
 
 def call_cost(call: Call) -> CallCost:
-    lines = [_line(usage) for usage in CallUsage.objects.filter(call=call).select_related("price")]
+    used = list(CallUsage.objects.filter(call=call).select_related("price"))
+    lines = [_line(usage) for usage in used]
     if call.settled_at is None:
         note: str | Promise = _("It is counted when the call is over.")
         return CallCost(total="", note=note if lines or call.is_open else "", lines=lines)
-    missing = call.cost is None and lines
+    missing = any(usage.cost is None for usage in used)
     return CallCost(
         total=money(call.cost, call.currency),
         note=gettext_lazy("No price is known for a model of this call.") if missing else "",

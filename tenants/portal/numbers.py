@@ -131,7 +131,10 @@ def _form_page(
                 else _("%(number)s is switched off.")
             )
             messages.success(request, text % {"number": saved.number, "agent": saved.agent.name})
-            return redirect(page_url("numbers", request))
+            if found:
+                return redirect(page_url("numbers", request))
+            # The page of a number says how to dial it.
+            return redirect(page_url("number", request, number_id=saved.public_id))
     stored = find_number(found.public_id) if found else None
     context = {
         "form": form,

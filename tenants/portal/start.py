@@ -1,4 +1,4 @@
-"""Start: the numbers of now, what needs attention, the last calls, the first day's checklist."""
+"""Start: the numbers of now, what needs attention, the last calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from django.utils.translation import ngettext
 from tenants.models import (
     Agent,
     Call,
-    Number,
     ProviderAccount,
     ProviderModel,
     Tenant,
@@ -31,6 +30,7 @@ from tenants.models.choices import CallState, CheckState, RefusalReason
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.calls import call_row, with_names
+from tenants.portal.first_steps import first_steps
 from tenants.portal.frame import calls_running, feed_address, page_url, render_page
 from tenants.services.days import FAILED
 from tenants.services.usage import spent_this_month
@@ -67,17 +67,6 @@ class Attention:
     button: str = ""
     url: str = ""
     tone: str = "warn"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One line of the first day's checklist."""
-
-    title: str
-    text: str
-    done: bool
-    button: str
-    url: str
 
 
 def midnight() -> datetime:
@@ -292,43 +281,6 @@ def _worker_news() -> list[Attention]:
     return []
 
 
-def checklist(request: TenantRequest) -> list[Step]:
-    """The first day's steps; empty once all of them are done."""
-    steps = [
-        Step(
-            title=_("Store the key of your AI provider"),
-            text=_("Only its last four characters are ever shown again."),
-            done=ProviderAccount.all_tenants.filter(
-                Q(tenant=request.tenant) | Q(tenant=None)
-            ).exists(),
-            button=_("Add account"),
-            url=page_url("account_new", request),
-        ),
-        Step(
-            title=_("Write what your agent does, and publish it"),
-            text=_("A few sentences are enough to begin with."),
-            done=Agent.objects.filter(revisions__isnull=False).exists(),
-            button=_("Agents"),
-            url=page_url("agents", request),
-        ),
-        Step(
-            title=_("Connect a number to it"),
-            text=_("The number or extension that is dialled."),
-            done=Number.objects.filter(is_active=True).exists(),
-            button=_("Add number"),
-            url=page_url("number_new", request),
-        ),
-        Step(
-            title=_("Call it"),
-            text=_("The call appears here while it runs."),
-            done=Call.objects.filter(answered_at__isnull=False).exists(),
-            button=_("Live"),
-            url=page_url("live", request),
-        ),
-    ]
-    return [] if all(step.done for step in steps) else steps
-
-
 @tenant_page()
 def start(request: TenantRequest) -> HttpResponse:
     running = with_names(Call.objects.filter(state__in=words.RUNNING_STATES))
@@ -336,7 +288,7 @@ def start(request: TenantRequest) -> HttpResponse:
     context = {
         "stats": stats(request.tenant),
         "attention": attention(request),
-        "steps": checklist(request),
+        "steps": first_steps(request.tenant, request.member),
         "running": [call_row(call, slug) for call in running],
         "recent": recent_calls(slug),
     }

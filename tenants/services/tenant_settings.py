@@ -6,10 +6,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django_scopes import scope
 
-from tenants.models import TenantSettings, User
+from tenants.models import ProviderAccount, TenantSettings, User
 from tenants.models.settings import SETTING_NAMES
 from tenants.services import audit, prompts
-from tenants.services.effective import merge, platform_settings
+from tenants.services.effective import merge, platform_settings, tenant_settings
 
 
 def save_tenant_settings(*, row: TenantSettings, user: User | None) -> TenantSettings:
@@ -33,3 +33,12 @@ def save_tenant_settings(*, row: TenantSettings, user: User | None) -> TenantSet
         )
         prompts.prepare_all(row.tenant)
     return row
+
+
+def speak_with(*, account: ProviderAccount, user: User | None) -> TenantSettings:
+    """Let all agents of the account's tenant use it that have no account of their own."""
+    if account.tenant is None:
+        raise ValueError("The operator's accounts are chosen in the platform's defaults.")
+    row = tenant_settings(account.tenant)
+    row.provider_account = account
+    return save_tenant_settings(row=row, user=user)

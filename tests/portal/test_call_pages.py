@@ -33,25 +33,6 @@ def shown(browser: Client, name: str, **arguments: Any) -> str:
     return " ".join(answer.content.decode().split())
 
 
-def test_the_first_day_is_a_checklist_that_ticks_itself(
-    acme: Tenant, alice: User, browse: Callable[[User], Client]
-) -> None:
-    page = shown(browse(alice), "start")
-    assert page.count('<li class="done">') == 0
-    assert "Store the key of your AI provider" in page
-
-    account = ProviderAccount(tenant=acme, name="Main")
-    account.set_secret("sk-0123456789abcdef")
-    account.save()
-    assert shown(browse(alice), "start").count('<li class="done">') == 1
-
-
-def test_the_checklist_is_gone_once_a_call_was_answered(
-    call: Call, alice: User, browse: Callable[[User], Client]
-) -> None:
-    assert "First steps" not in shown(browse(alice), "start")
-
-
 def test_start_counts_today(
     make_call: Callable[..., Call], call: Call, alice: User, browse: Callable[[User], Client]
 ) -> None:

@@ -1,0 +1,168 @@
+"""The first day: what leads a new tenant to its first call, as a list that ticks itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db.models import F
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants.access import may
+from tenants.models import Agent, Call, Member, Number, ProviderAccount, Tenant
+from tenants.models.choices import CallKind
+from tenants.portal.numbers import dial_addresses
+from tenants.services.effective import effective_settings
+
+FIRST_CALL_IS_NEWS: Final = timedelta(minutes=10)
+"""So long an open Start page is told of the first call; later nobody waits for the last tick."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One line of the list; components/first_steps.html."""
+
+    title: str
+    text: str
+    done: bool
+    button: str = ""
+    url: str = ""
+    """Empty: this person may not do it, or it cannot be done yet."""
+    dial: str = ""
+    """What a telephone dials."""
+    is_next: bool = False
+
+
+def first_steps(tenant: Tenant, member: Member) -> list[Step]:
+    """The steps of the tenant in scope; empty once a telephone call was answered."""
+    return [] if _first_answered() else _steps(tenant, member)
+
+
+def steps_for_feed(tenant: Tenant, member: Member) -> list[Step]:
+    """The same for a page that is open already: the last tick is seen too."""
+    first = _first_answered()
+    is_old = first is not None and timezone.now() - first.started_at > FIRST_CALL_IS_NEWS
+    return [] if is_old else _steps(tenant, member, called=first is not None)
+
+
+def _first_answered() -> Call | None:
+    return (
+        Call.objects.filter(kind=CallKind.PHONE, answered_at__isnull=False)
+        .only("pk", "started_at")
+        .order_by("started_at")
+        .first()
+    )
+
+
+def _steps(tenant: Tenant, member: Member, *, called: bool = False) -> list[Step]:
+    published_first = F("published_revision_id").desc(nulls_last=True)
+    agent = Agent.objects.order_by(published_first, "pk").first()
+    number = Number.objects.filter(is_active=True).select_related("tenant").order_by("pk").first()
+    address = _Address(tenant, member)
+    steps = [
+        _account_step(address),
+        _agent_step(address, agent),
+        Step(
+            title=_("Talk to it, here in the browser"),
+            text=_("With your microphone or in writing, also before it is published."),
+            done=Call.objects.exists(),
+            button=_("Try it"),
+            url=address.of("agent_try", "edit", agent_id=agent.public_id) if agent else "",
+        ),
+        _number_step(address, agent, number),
+        Step(
+            title=_("Call it"),
+            text=_("From any SIP telephone; the call appears on this page while it runs."),
+            done=called,
+            dial=next(iter(dial_addresses(number.number)), "") if number else "",
+        ),
+    ]
+    return _with_next(steps)
+
+
+def _with_next(steps: list[Step]) -> list[Step]:
+    """Mark the first step that is not done."""
+    found = next((step for step in steps if not step.done), None)
+    return [Step(**{**vars(step), "is_next": step is found}) for step in steps]
+
+
+@dataclass(frozen=True)
+class _Address:
+    tenant: Tenant
+    member: Member
+
+    def of(self, name: str, right: Any, **arguments: Any) -> str:
+        """A page of the tenant's; empty for somebody without the right to act there."""
+        if not may(self.member, right):
+            return ""
+        return reverse(f"portal:{name}", kwargs={"slug": self.tenant.slug, **arguments})
+
+
+def _account_step(address: _Address) -> Step:
+    """Done when agents have somebody to speak with, be it by the operator's account."""
+    title = _("Store the key of your AI provider")
+    default = effective_settings(tenant=address.tenant).provider_account
+    chosen = Agent.objects.filter(provider_account__isnull=False)
+    if (default and default.secret) or chosen.exists():
+        return Step(title=title, text=_("Your agents have an account to speak with."), done=True)
+    stored = ProviderAccount.objects.order_by("pk").first()
+    if stored is None:
+        return Step(
+            title=title,
+            text=_("Only its last four characters are ever shown again."),
+            done=False,
+            button=_("Add account"),
+            url=address.of("account_new", "manage"),
+        )
+    if not stored.secret:
+        return Step(
+            title=title,
+            text=_("“%(name)s” has no key yet.") % {"name": stored.name},
+            done=False,
+            button=_("Give its key"),
+            url=address.of("account", "manage", account_id=stored.public_id),
+        )
+    return Step(
+        title=title,
+        text=_("“%(name)s” is stored, but no agent speaks with it.") % {"name": stored.name},
+        done=False,
+        button=_("Choose it"),
+        url=address.of("settings", "manage"),
+    )
+
+
+def _agent_step(address: _Address, agent: Agent | None) -> Step:
+    title = _("Write what your agent does, and publish it")
+    if agent is None:
+        return Step(
+            title=title,
+            text=_("A few sentences are enough to begin with."),
+            done=False,
+            button=_("New agent"),
+            url=address.of("agent_new", "edit"),
+        )
+    if agent.published_revision_id is None:
+        return Step(
+            title=title,
+            text=_("“%(name)s” is a draft: calls get what is published.") % {"name": agent.name},
+            done=False,
+            button=_("Publish"),
+            url=address.of("agent_publish", "edit", agent_id=agent.public_id),
+        )
+    return Step(title=title, text=_("“%(name)s” is ready.") % {"name": agent.name}, done=True)
+
+
+def _number_step(address: _Address, agent: Agent | None, number: Number | None) -> Step:
+    url = address.of("number_new", "edit")
+    return Step(
+        title=_("Connect a number to it"),
+        text=_("%(number)s is answered.") % {"number": number.number}
+        if number
+        else _("The number or extension that is dialled."),
+        done=number is not None,
+        button=_("Add number"),
+        url=f"{url}?agent={agent.public_id}" if agent and url else url,
+    )
