@@ -75,7 +75,7 @@ class Talk:
 
 
 class Talker:
-    """`open` it, `begin` calls, have them `talk`, `close` it."""
+    """`open` it, `begin` calls, have them `talk`, `end` them, `close` it."""
 
     def __init__(self, web: str, token: str, folder: Path) -> None:
         self._web, self._token = web, token
@@ -120,10 +120,15 @@ class Talker:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 self._say(talk)
 
-    async def close(self) -> None:
+    async def end(self) -> None:
+        """All callers hang up; return when the web side knows."""
         for talk in self.talks:
             self._outbox.append(talk.call_id, CallEnded(cause=EndCause.CALLER_HUNG_UP))
+        self.talks = []
         await asyncio.wait_for(self._outbox.emptied(), 60)
+
+    async def close(self) -> None:
+        await self.end()
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         await self._admission.close()
