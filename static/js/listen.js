@@ -49,54 +49,70 @@ function setUp(button) {
     levels.querySelector("[data-level=agent]").value = loudness(agent);
   }
 
-  button.addEventListener("click", async () => {
+  button.addEventListener("click", () => {
     if (stop) {
       stop();
       ended(null);
       show("", "good");
       return;
     }
-    stop = () => {};
     label.textContent = button.dataset.stop;
     button.setAttribute("aria-pressed", "true");
     levels.hidden = false;
     show(button.dataset.live, "good");
-    stop = await listen(button.dataset.listen, heard, ended);
+    stop = listen(button.dataset.listen, heard, ended);
   });
   // The drawer is closed: nobody listens there any more.
   button.closest("dialog")?.addEventListener("emptied", () => stop?.(), { once: true });
 }
 
-async function listen(path, heard, ended) {
+// Gives what ends it; `ended` is told why when something else does.
+function listen(path, heard, ended) {
   const context = new AudioContext({ sampleRate: RATE });
-  await context.audioWorklet.addModule(new URL("./listen-worklet.js", import.meta.url));
-  const speaker = new AudioWorkletNode(context, "listen", { outputChannelCount: [2] });
-  speaker.connect(context.destination);
+  let socket = null;
+  let isOurs = false;
+
+  function leave() {
+    isOurs = true;
+    if (context.state !== "closed") context.close();
+    socket?.close();
+  }
+
+  async function begin() {
+    await context.audioWorklet.addModule(new URL("./listen-worklet.js", import.meta.url));
+    if (isOurs) return;
+    const speaker = new AudioWorkletNode(context, "listen", { outputChannelCount: [2] });
+    speaker.connect(context.destination);
+    socket = hear(path, speaker, heard, (why) => {
+      const isNews = !isOurs;
+      leave();
+      if (isNews) ended(why);
+    });
+  }
+
+  begin();
+  return leave;
+}
+
+// The socket that brings the sound to the speaker.
+function hear(path, speaker, heard, closed) {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(`${scheme}//${location.host}${path}`);
   socket.binaryType = "arraybuffer";
   let why = "";
-  let isOurs = false;
   socket.addEventListener("message", ({ data }) => {
     if (typeof data === "string") {
       why = JSON.parse(data).why;
       return;
     }
-    const view = new DataView(data);
-    const split = 10 + view.getUint16(8);
+    const split = 10 + new DataView(data).getUint16(8);
     const caller = decode(new Uint8Array(data, 10, split - 10));
     const agent = decode(new Uint8Array(data, split));
     heard(caller, agent);
     speaker.port.postMessage({ caller, agent });
   });
-  socket.addEventListener("close", () => {
-    context.close();
-    if (!isOurs) ended(why);
-  });
-  return () => {
-    isOurs = true;
-    socket.close();
-  };
+  socket.addEventListener("close", () => closed(why));
+  return socket;
 }
 
 function loudness(samples) {

@@ -177,6 +177,7 @@ async def test_tools_turns_and_the_end_arrive(victor: User, running: Call, socke
     assert ids == {
         "call-line",
         "call-outcome",
+        "call-cost",
         "call-problems",
         "call-facts",
         "call-sound",
