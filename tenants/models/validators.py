@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -33,8 +34,14 @@ def validate_language(value: str) -> None:
         )
 
 
+@functools.cache
+def time_zones() -> frozenset[str]:
+    """IANA names. The library walks the whole directory of zones each time that it is asked."""
+    return frozenset(available_timezones())
+
+
 def validate_time_zone(value: str) -> None:
-    if value not in available_timezones():
+    if value not in time_zones():
         raise ValidationError(
             _("“%(value)s” is not a time zone such as Europe/Berlin."), params={"value": value}
         )

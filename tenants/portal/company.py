@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from tenants.access import may
 from tenants.models import Tenant
+from tenants.models.validators import time_zones
 from tenants.portal import setting_words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.forms import take_errors
@@ -46,7 +46,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         zone: Any = self.fields["time_zone"]
-        zone.widget = forms.Select(choices=[(name, name) for name in sorted(available_timezones())])
+        zone.widget = forms.Select(choices=[(name, name) for name in sorted(time_zones())])
         offered = setting_words.language_choices()
         for name in ("first", "others"):
             field: Any = self.fields[name]

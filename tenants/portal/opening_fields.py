@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from tenants.models import Number
 from tenants.models.opening_hours import CLOSED, WEEKDAYS, validate_opening_hours
+from tenants.models.validators import time_zones
 
 TIME: Final = r"(\d{1,2})(?:[:.](\d{2}))?"
 SPAN: Final = re.compile(rf"{TIME}\s*(?:-|–|—|to|bis)\s*{TIME}")  # noqa: RUF001 - as people write
@@ -64,7 +64,7 @@ def _iso(text: str) -> str:
 
 def zones(chosen: str) -> list[str]:
     """Time zones by place, and the one that is chosen."""
-    places = {zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")}
+    places = {zone for zone in time_zones() if "/" in zone and not zone.startswith("Etc/")}
     return sorted(places | ({chosen} if chosen else set()))
 
 
