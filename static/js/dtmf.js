@@ -13,13 +13,13 @@ export class Keypad {
   }
 
   set enabled(on) {
-    for (const button of this.buttons.values()) button.disabled = !on;
+    this.pad.hidden = !on;
   }
 
   typed(event) {
     const button = this.buttons.get(event.key);
     const isCombined = event.ctrlKey || event.altKey || event.metaKey || event.repeat;
-    if (!button || button.disabled || isCombined) return;
+    if (!button || this.pad.hidden || isCombined) return;
     if (event.target.closest("input, textarea, select")) return;
     this.press(event.key);
     button.focus();

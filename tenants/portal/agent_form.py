@@ -32,8 +32,8 @@ class AgentForm(SettingsForm):
         empty_label=gettext_lazy("None"),
         label=gettext_lazy("Second provider account"),
         help_text=gettext_lazy(
-            "Tried when the provider fails during a call, and a new session with it does not help"
-            " either. It has to know the same model and voice."
+            "Tried when the provider fails and a new session with it does not help. It has to know"
+            " the same model and voice."
         ),
     )
     fallback_target = forms.ChoiceField(

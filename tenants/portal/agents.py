@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -28,7 +27,6 @@ class AgentRow:
     name: str
     url: str
     numbers: list[str]
-    updated_at: datetime
     revision: AgentRevision | None
     badge: Badge
     last_call: Call | None
@@ -71,7 +69,6 @@ def agents(request: TenantRequest) -> HttpResponse:
             name=agent.name,
             url=page_url("agent", request, agent_id=agent.public_id),
             numbers=numbers[agent.pk],
-            updated_at=agent.updated_at,
             revision=agent.published,
             badge=publish_badge(agent),
             last_call=(last := calls.get(agent.pk)),

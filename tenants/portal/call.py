@@ -22,7 +22,7 @@ from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.actions import actions
 from tenants.portal.call_cost import call_cost, waits_chart
 from tenants.portal.call_log import CallLog, call_log
-from tenants.portal.calls import called_text, caller_text, shown_duration_ms
+from tenants.portal.calls import agent_text, called_text, caller_text, shown_duration_ms
 from tenants.portal.frame import feed_address, render_page
 from tenants.portal.marks import marks
 from tenants.portal.recording import RecordingView, recording_view
@@ -131,21 +131,15 @@ def _facts(call: Call, slug: str) -> list[Fact]:
 
 
 def _agent_link(call: Call, slug: str) -> Any:
-    if call.agent is None or call.revision is None:
-        return call.agent.name if call.agent else DASH
-    url = reverse(
-        "portal:agent_revision",
-        kwargs={
-            "slug": slug,
-            "agent_id": call.agent.public_id,
-            "number": call.revision.number,
-        },
-    )
-    text = _("%(name)s, revision %(number)d") % {
-        "name": call.revision.name,
-        "number": call.revision.number,
-    }
-    return format_html('<a href="{}">{}</a>', url, text)
+    """To what it answered with: its revision, or the editor where that was the draft."""
+    if call.agent is None:
+        return DASH
+    place: dict[str, Any] = {"slug": slug, "agent_id": call.agent.public_id}
+    if call.revision:
+        url = reverse("portal:agent_revision", kwargs={**place, "number": call.revision.number})
+    else:
+        url = reverse("portal:agent", kwargs=place)
+    return format_html('<a href="{}">{}</a>', url, agent_text(call))
 
 
 def _expert_facts(call: Call) -> list[Fact]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants.models import Call
-from tenants.models.choices import CallState
+from tenants.models.choices import CallKind, CallState
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.call_filter import CallFilter
@@ -53,7 +53,9 @@ def caller_text(call: Call) -> str:
 
 
 def called_text(call: Call) -> str:
-    """What was called: the number as dialled, with the label that it has here."""
+    """What was called: the number as dialled, with its label here; or how it was tried."""
+    if call.kind != CallKind.PHONE:
+        return call.get_kind_display()
     if call.number and call.number.label:
         return f"{call.number.label} ({call.called})"
     return call.called
@@ -65,6 +67,8 @@ def agent_text(call: Call) -> str:
             "name": call.revision.name,
             "number": call.revision.number,
         }
+    if call.agent and call.draft_version is not None:
+        return _("%(name)s, draft") % {"name": call.agent.name}
     return call.agent.name if call.agent else DASH
 
 

@@ -18,6 +18,7 @@ from media_worker.contract import PromptKind
 from tenants.access import may
 from tenants.models import Agent, Prompt
 from tenants.models.choices import PromptState
+from tenants.portal import setting_words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.frame import page_url
 from tenants.portal.words import Badge
@@ -90,7 +91,7 @@ def _row(spoken: prompts.Spoken, prompt: Prompt | None, slug: str, without: str)
     place = {"slug": slug, "prompt_id": prompt.public_id} if prompt else {}
     return PromptRow(
         kind=kinds[spoken.kind],
-        language=spoken.language,
+        language=setting_words.language_name(spoken.language),
         text=spoken.text,
         badge=_BADGES[prompt.state if prompt else without],
         why=_(reason) if reason else "",

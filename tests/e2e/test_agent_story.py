@@ -1,9 +1,10 @@
-"""An agent's life in Chromium: change, see what changes, publish, roll back, and two who edit."""
+"""An agent's life in Chromium: change, compare, publish, roll back, chat, and two who edit."""
 
 from __future__ import annotations
 
 from playwright.async_api import Browser, Page, expect
 
+from tenants.services.publishing import save_draft
 from tests.e2e.people import signed_in
 from tests.e2e.world import House, World
 
@@ -22,7 +23,9 @@ async def test_change_compare_publish_and_roll_back(world: World, chromium: Brow
     house = world.house()
     page = await signed_in(chromium, house)
     await open_editor(page, house)
-    await write_prompt(page, "You are the reception of a clinic.\nBe very brief.")
+    await write_prompt(page, "You are the reception of {{ tenant }}.\nBe very brief.")
+    await expect(page.locator(".prompt-marks mark")).to_have_text("{{ tenant }}")
+    await expect(page.locator("#prompt-preview mark")).to_have_text(house.tenant.name)
     await page.get_by_role("button", name="Save draft").click()
     await expect(page.get_by_text("1 change since revision 1")).to_be_visible()
 
@@ -80,3 +83,40 @@ async def test_two_people_who_edit_at_once_lose_nothing(world: World, chromium: 
     await expect(mine.locator("#conflict")).to_have_count(0)
     house.agent.refresh_from_db()
     assert house.agent.instructions == "My words."
+
+
+async def ask(page: Page, words: str, *, after: int) -> str:
+    """Write in the chat once the agent has said so many things; what it answers."""
+    answers = page.locator('#transcript [data-speaker="agent"][data-final="true"]')
+    await expect(answers).to_have_count(after)
+    await page.get_by_label("Your words").fill(words)
+    await page.get_by_label("Your words").press("Enter")
+    await expect(answers).to_have_count(after + 1)
+    return await answers.last.inner_text()
+
+
+async def test_the_draft_and_what_is_published_answer_in_writing(
+    world: World, chromium: Browser
+) -> None:
+    house = world.house()
+    house.agent.instructions = "You are the reception of a clinic, open from ten to six."
+    save_draft(agent=house.agent, user=house.owner)
+    page = await signed_in(chromium, house, path=f"agents/{house.agent.public_id}/try/")
+    await page.get_by_role("button", name="Start a chat").click()
+    assert "from ten to six" in await ask(page, "What are your opening hours?", after=1)
+    await expect(page.get_by_role("button", name="Talk to this agent")).to_be_disabled()
+    await ask(page, "Thank you, goodbye!", after=2)
+    await expect(page.get_by_text("The chat is over.")).to_be_visible()
+    draft = await house.ended_call()
+    assert (draft.kind, draft.draft_version, draft.end_cause) == ("chat", 2, "agent_hung_up")
+
+    await page.get_by_label("Revision 1").check()
+    await page.get_by_role("button", name="Start a chat").click()
+    assert "from nine to five" in await ask(page, "What are your opening hours?", after=1)
+    await page.get_by_role("button", name="End the chat").click()
+    await expect(page.get_by_text("The chat is over.")).to_be_visible()
+    await page.get_by_role("link", name="Open the record of this conversation").click()
+    record = page.locator('#transcript [data-speaker="caller"]')
+    await expect(record).to_contain_text("What are your opening hours?")
+    published = await house.ended_call()
+    assert (published.revision, published.placed_by) == (house.agent.published, house.owner)

@@ -6,17 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 from django.test import Client
+from django_scopes import scope
 
 from tenants.models import Agent, AgentRevision, TenantSettings, User
 from tenants.portal.agent_form import AgentForm
+from tenants.services.effective import effective_settings
 from tests.portal.conftest import address
 
 TEXTS = ("greetings", "consents", "apologies")
 
 
-def sent(browser: Client, agent: Agent, **changed: Any) -> dict[str, Any]:
+def sent(agent: Agent, **changed: Any) -> dict[str, Any]:
     """What the editor would send now, with some fields changed; None takes a field out."""
-    form: AgentForm = browser.get(address("agent", agent_id=agent.public_id)).context["form"]
+    draft = reread(agent)
+    with scope(tenant=draft.tenant):
+        effective = effective_settings(tenant=draft.tenant, source=draft)
+        form = AgentForm(instance=draft, tenant=draft.tenant, effective=effective)
     data: dict[str, Any] = {
         name: "" if form[name].value() is None else form[name].value()
         for name in form.fields
@@ -37,7 +42,7 @@ def sent(browser: Client, agent: Agent, **changed: Any) -> dict[str, Any]:
 
 
 def save(browser: Client, agent: Agent, **changed: Any) -> Any:
-    return browser.post(address("agent", agent_id=agent.public_id), sent(browser, agent, **changed))
+    return browser.post(address("agent", agent_id=agent.public_id), sent(agent, **changed))
 
 
 def reread(agent: Agent) -> Agent:
@@ -251,8 +256,8 @@ def test_two_people_who_edit_at_once_lose_nothing(
     published: Agent, erin: User, bob: User, browse: Callable[[User], Client]
 ) -> None:
     erins, bobs = browse(erin), browse(bob)
-    hers = sent(erins, published, voice="cedar")
-    his = sent(bobs, published, instructions="Bob's prompt.")
+    hers = sent(published, voice="cedar")
+    his = sent(published, instructions="Bob's prompt.")
     url = address("agent", agent_id=published.public_id)
     assert bobs.post(url, his).status_code == 302
 
@@ -337,7 +342,7 @@ def test_further_session_fields_are_typed_as_json(
         "[1]": "JSON object",
         "{": "valid JSON",
     }.items():
-        answer = browser.post(url, sent(browser, published, session_extra=wrong))
+        answer = browser.post(url, sent(published, session_extra=wrong))
         assert words in answer.context["form"].errors["session_extra"][0]
     assert reread(published).session_extra == {"truncation": "disabled"}
     save(browser, published, session_extra="")
