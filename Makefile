@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run call pjsua2 test check unit production e2e bench bench-pages format screenshots messages lock hooks clean
+.PHONY: help run call pjsua2 test check unit production e2e api-fuzz bench bench-pages format screenshots messages lock hooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ production: $(VENV)/.test ## The web side's tests on a PostgreSQL and a Redis of
 e2e: $(VENV)/.test ## The tests with real calls and a real browser (on the running machine's own loopback)
 	@scripts/system-packages
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -q
+
+api-fuzz: $(VENV)/.test ## Try the REST API with many documents: make api-fuzz EXAMPLES=200
+	API_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/api/test_fuzz.py -q -n 0 --timeout 7200
 
 bench: $(VENV)/.test ## Load on two cores of this machine: make bench ARGS="steps --calls 10,50 --seconds 20"
 	@$(BIN)/python -W ignore::DeprecationWarning -m bench $(ARGS)

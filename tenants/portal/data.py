@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -56,7 +56,12 @@ def export_file(request: TenantRequest, export_id: UUID) -> HttpResponseBase:
         raise Http404
     audit.record("export.download", found, tenant=request.tenant, user=request.user)
     name = f"{request.tenant.slug}-{found.asked_at:%Y-%m-%d}.zip"
-    return FileResponse(found.file.open("rb"), as_attachment=True, filename=name)
+    answer = StreamingHttpResponse(
+        exports.read(found.file.open("rb")), content_type="application/zip"
+    )
+    answer["Content-Length"] = str(found.size)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
 @require_POST

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import IO, Any, Final
 
 import structlog
+from asgiref.sync import sync_to_async
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.files import File
@@ -35,6 +36,7 @@ KEPT: Final = timedelta(days=7)
 LONGEST: Final = timedelta(hours=6)
 """An export that takes longer has died with its job and is begun anew."""
 CHUNK: Final = 2000
+PIECE_BYTES: Final = 256 * 1024
 HIDDEN: Final = frozenset({"digest", "peaks", "file"})
 LEFT_OUT: Final = (SearchDocument,)
 """Made from the rest."""
@@ -67,6 +69,15 @@ def make_due() -> None:
                 _make(row)
             finally:
                 cache.delete(f"export:{row.pk}")
+
+
+async def read(file: IO[bytes]) -> AsyncIterator[bytes]:
+    """An open export, piece by piece: of a plain iterator the server would read all at once."""
+    try:
+        while piece := await sync_to_async(file.read)(PIECE_BYTES):
+            yield piece
+    finally:
+        file.close()
 
 
 def expire() -> int:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
-from tenants.models import Invitation, Member, Tenant, User
+from tenants.models import Tenant, User
 from tenants.models.token import SCOPES
 from tenants.services.tokens import create_token
-from tests.portal.conftest import call, keep_recording, make_call, running
+from tests.portal.conftest import call, keep_recording, make_call, running, settings_things
 
-__all__ = ["call", "keep_recording", "make_call", "running"]
+__all__ = ["call", "keep_recording", "make_call", "running", "settings_things"]
 
 
 class Api:
@@ -65,26 +63,6 @@ def api_of() -> Callable[..., Api]:
 def api(api_of: Callable[..., Api], alice: User, acme: Tenant) -> Api:
     """Alice's, who owns Acme, for everything."""
     return api_of(alice, acme)
-
-
-@pytest.fixture
-def settings_things(acme: Tenant, alice: User, victor: User) -> dict[str, Any]:
-    """Ids of what belongs to Acme's people, by the name of the address's argument."""
-    invitation = Invitation.all_tenants.create(
-        tenant=acme,
-        email="ivy@acme.example",
-        invited_by=alice,
-        digest="0" * 64,
-        expires_at=timezone.now() + timedelta(days=7),
-    )
-    token, _text = create_token(
-        tenant=acme, user=alice, name="CRM", scopes=["calls:read"], expires_at=None
-    )
-    return {
-        "member_id": Member.all_tenants.get(tenant=acme, user=victor).public_id,
-        "invitation_id": invitation.public_id,
-        "token_id": token.public_id,
-    }
 
 
 def problem_of(response: Any, status: int, code: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tenants.models import (
+    AuditEntry,
     Call,
     CallNote,
     JobFailure,
@@ -39,6 +40,8 @@ settings_things = portal.settings_things
 
 SUPPORT_VIEWER, SUPPORT_ADMIN = "support that may look", "support that may change"
 STRANGER, STAFF, NOBODY = "another tenant's owner", "the operator's, without a grant", "nobody"
+SIGN_IN = 401
+"""Of a page: the browser is sent to sign in."""
 
 
 @pytest.fixture
@@ -130,10 +133,17 @@ def browser(browse: Callable[[User], Client]) -> Callable[[User | None], Client]
 
 
 def status_of(client: Client, method: str, address: str, **more: Any) -> int:
-    """What comes of a request that leaves nothing behind, no changed session either."""
+    """What comes of a request that leaves nothing behind, no changed session either; SIGN_IN: the
+    browser is sent to sign in. What is refused has changed nothing: the audit says so.
+    """
     cookies = client.cookies.copy()
     with undone():
-        status = int(client.generic(method, address, **more).status_code)
+        changes = AuditEntry.all_tenants.count()
+        answer = client.generic(method, address, **more)
+        status = int(answer.status_code)
+        if status == 302 and answer["Location"].startswith("/accounts/login/"):
+            status = SIGN_IN
+        assert status < 400 or AuditEntry.all_tenants.count() == changes, (method, address)
     client.cookies = cookies
     return status
 

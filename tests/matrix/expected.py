@@ -1,7 +1,7 @@
 """Who may what, everywhere: the tables that the tests of this folder walk.
 
-The portal's rows are in tests/portal/tables, one file a room. A new address, operation, socket or
-job without a row fails.
+The rows of portal and console are in tests/{portal,console}/tables, one file a room. A new
+address, operation, socket or job without a row fails.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OUTSIDE: Final[dict[str, tuple[int, int]]] = {
     "account_change_password": (302, 200),
     "portal:home": (302, 302),
     "portal:language": (405, 405),
-    "portal:preferences": (302, 200),
+    "portal:preferences": (405, 405),
     "portal:invitation": (404, 404),  # of a link that is none
     "api-v1:openapi": (200, 200),
     "api-v1:docs": (200, 200),
@@ -71,33 +71,6 @@ WORKERS: Final[dict[str, str]] = {
     "worker-pull-check": "POST",
     "worker-get-prompt": "GET",
     "worker-put-recording": "PUT",
-}
-
-# --- the console: the operator's people, and nobody else -----------------------------------------
-
-CONSOLE: Final[dict[str, tuple[int, int]]] = {
-    # What one of the operator's people gets by GET and by an empty POST.
-    "overview": (200, 405),
-    "calls": (200, 405),
-    "call": (200, 405),
-    "workers": (200, 405),
-    "worker": (200, 405),
-    "worker_drain": (405, 302),
-    "jobs": (200, 405),
-    "job_retry": (405, 302),
-    "health": (200, 405),
-    "audit": (200, 405),
-    "support": (200, 405),
-    "tenants": (200, 405),
-    "tenant_new": (200, 200),
-    "tenant": (200, 200),
-    "tenant_suspend": (405, 302),
-    "models": (200, 405),
-    "model_new": (200, 200),
-    "model": (200, 200),
-    "price_new": (405, 200),
-    "defaults": (200, 200),
-    "explorer": (200, 405),
 }
 
 # --- the REST API --------------------------------------------------------------------------------
@@ -149,6 +122,21 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "list_invitations": ("members:read", VIEWER),
     "invite_member": ("members:write", OWNER),
     "withdraw_invitation": ("members:write", OWNER),
+    "get_next_key": ("accounts:read", VIEWER),
+    "give_next_key": ("accounts:write", ADMIN),
+    "check_next_key": ("accounts:write", ADMIN),
+    "use_next_key": ("accounts:write", ADMIN),
+    "drop_next_key": ("accounts:write", ADMIN),
+    "get_company": ("settings:read", VIEWER),
+    "change_company": ("settings:write", ADMIN),
+    "list_support_grants": ("settings:read", OWNER),
+    "grant_support": ("settings:write", OWNER),
+    "revoke_support": ("settings:write", OWNER),
+    "list_exports": ("settings:read", OWNER),
+    "ask_for_export": ("settings:write", OWNER),
+    "get_export": ("settings:read", OWNER),
+    "get_export_file": ("settings:write", OWNER),
+    "delete_export": ("settings:write", OWNER),
     "list_call_notes": ("calls:read", VIEWER),
     "add_call_note": ("calls:write", EDITOR),
     "delete_call_note": ("calls:write", EDITOR),

@@ -99,7 +99,7 @@ class AccountChange(Input):
     secret: Secret | None = None
 
 
-def _document(row: ProviderAccount) -> Account:
+def account_document(row: ProviderAccount) -> Account:
     is_own = row.tenant_id is not None
     return Account(
         id=row.public_id,
@@ -120,7 +120,7 @@ def _document(row: ProviderAccount) -> Account:
     )
 
 
-def _find(account_id: UUID) -> ProviderAccount:
+def find_account(account_id: UUID) -> ProviderAccount:
     """One of the tenant's own: the operator's can be used, not looked into."""
     rows = ProviderAccount.objects.select_related("tenant")
     return get_object_or_404(rows, public_id=account_id)
@@ -133,7 +133,7 @@ def _save(
         if getattr(document, name) is not None:
             setattr(row, name, getattr(document, name))
     accounts.save_account(account=row, user=request.auth.user, secret=document.secret)
-    return _document(_find(row.public_id))
+    return account_document(find_account(row.public_id))
 
 
 @route(router, "GET", "/accounts", scope="accounts:read", response=AccountPage, pages=True)
@@ -141,7 +141,7 @@ def list_accounts(request: ApiRequest, page: Annotated[PageQuery, Query()]) -> A
     """The tenant's own accounts, and those that the operator offers."""
     rows = accounts.offered_accounts(request.auth.tenant)
     found, cursor = cut(rows, page, by=("name", "id"))
-    return AccountPage(items=[_document(row) for row in found], next_cursor=cursor)
+    return AccountPage(items=[account_document(row) for row in found], next_cursor=cursor)
 
 
 @route(
@@ -161,13 +161,13 @@ def create_account(request: ApiRequest, document: NewAccount) -> Account:
 @route(router, "GET", "/accounts/{uuid:account_id}", scope="accounts:read", response=Account)
 def get_account(request: ApiRequest, account_id: UUID) -> Account:
     """One of the tenant's own accounts."""
-    return _document(_find(account_id))
+    return account_document(find_account(account_id))
 
 
 @route(router, "PATCH", "/accounts/{uuid:account_id}", scope="accounts:write", response=Account)
 def change_account(request: ApiRequest, account_id: UUID, document: AccountChange) -> Account:
     """Change an account; fields that are left out stay, the key too."""
-    return _save(request, _find(account_id), document)
+    return _save(request, find_account(account_id), document)
 
 
 @route(
@@ -180,7 +180,7 @@ def change_account(request: ApiRequest, account_id: UUID, document: AccountChang
 )
 def delete_account(request: ApiRequest, account_id: UUID) -> None:
     """Delete an account and its key; not while an agent, a revision or the settings use it."""
-    accounts.delete_account(account=_find(account_id), user=request.auth.user)
+    accounts.delete_account(account=find_account(account_id), user=request.auth.user)
 
 
 @route(
@@ -194,7 +194,7 @@ def delete_account(request: ApiRequest, account_id: UUID) -> None:
 )
 def check_account(request: ApiRequest, account_id: UUID) -> Account:
     """Have a media worker try the key; `check` tells the outcome when it is there."""
-    row = _find(account_id)
+    row = find_account(account_id)
     if not row.secret:
         raise refused("The account has no key yet.", pointer="#")
-    return _document(accounts.request_check(row, user=request.auth.user))
+    return account_document(accounts.request_check(row, user=request.auth.user))

@@ -20,6 +20,7 @@ from tenants.api.v1.settings_document import (
     SettingsDocument,
     SettingsInput,
     effective_document,
+    offered_account,
     settings_document,
     take_settings,
 )
@@ -47,6 +48,18 @@ URI_PATTERN: Final = (
 """What tenants.models.validators.validate_transfer_uri takes; a test compares them."""
 AgentName = Annotated[str, Field(max_length=100, pattern=NOT_BLANK)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+FallbackAccount = Annotated[
+    Id, Field(description="Of /accounts; spoken with where the agent's own account fails.")
+]
+FallbackTarget = Annotated[
+    str,
+    Field(
+        pattern=f"^({TARGET_NAME.pattern})?$",
+        max_length=NAME_LIMIT,
+        description="Name of the transfer target that gets the caller where no account works; "
+        "empty: none.",
+    ),
+]
 
 _REVISION: dict[str, Any] = {
     "number": 3,
@@ -67,6 +80,10 @@ _TARGET: dict[str, Any] = {
     "name": "sales",
     "uri": "sip:sales@pbx.example.com",
     "description": "The sales team",
+}
+_FALLBACK: dict[str, Any] = {
+    "fallback_account": "e2b7a0d4-5c1b-4a7b-b7f8-2f6f6f6b9c11",
+    "fallback_target": "sales",
 }
 
 
@@ -116,11 +133,14 @@ class AgentDetail(AgentSummary):
             "settings": {"voice": "marin", "language": "de"},
             "hang_up_enabled": True,
             "transfer_targets": [_TARGET],
+            **_FALLBACK,
         }
     )
     settings: SettingsDocument = Field(description="Of the draft; null is inherited.")
     hang_up_enabled: bool
     transfer_targets: list[TransferTarget]
+    fallback_account: FallbackAccount | None
+    fallback_target: FallbackTarget
 
 
 class AgentChange(Input):
@@ -133,6 +153,10 @@ class AgentChange(Input):
     )
     hang_up_enabled: bool | None = None
     transfer_targets: list[TransferTargetInput] | None = Field(None, max_length=TARGET_LIMIT)
+    fallback_account: FallbackAccount | None = Field(
+        None, description="Null: none; left out: it stays."
+    )
+    fallback_target: FallbackTarget | None = None
     draft_version: Version | None = Field(
         None, description="The one that you read: if the draft has another by now, it stays."
     )
@@ -146,6 +170,8 @@ class NewAgent(Input):
     settings: SettingsInput | None = None
     hang_up_enabled: bool = True
     transfer_targets: list[TransferTargetInput] = Field([], max_length=TARGET_LIMIT)
+    fallback_account: FallbackAccount | None = None
+    fallback_target: FallbackTarget = ""
 
 
 def find_agents() -> QuerySet[Agent]:
@@ -191,6 +217,8 @@ def contents(source: Agent | AgentRevision) -> dict[str, Any]:
         "settings": settings_document(source),
         "hang_up_enabled": source.hang_up_enabled,
         "transfer_targets": [TransferTarget(**target) for target in source.transfer_targets],
+        "fallback_account": source.fallback_account.public_id if source.fallback_account else None,
+        "fallback_target": source.fallback_target,
     }
 
 
@@ -237,13 +265,17 @@ def change_agent(request: ApiRequest, agent_id: UUID, document: AgentChange) -> 
 def _save(
     request: ApiRequest, agent: Agent, document: NewAgent | AgentChange, version: int | None = None
 ) -> None:
-    for name in ("name", "hang_up_enabled"):
+    tenant = request.auth.tenant
+    for name in ("name", "hang_up_enabled", "fallback_target"):
         if getattr(document, name) is not None:
             setattr(agent, name, getattr(document, name))
+    if "fallback_account" in document.model_fields_set:
+        chosen, place = document.fallback_account, "#/fallback_account"
+        agent.fallback_account = offered_account(tenant, chosen, place) if chosen else None
     if document.transfer_targets is not None:
         agent.transfer_targets = [one.model_dump() for one in document.transfer_targets]
     if document.settings is not None:
-        take_settings(agent, document.settings, request.auth.tenant, "#/settings")
+        take_settings(agent, document.settings, tenant, "#/settings")
     with within("settings", SETTING_NAMES):
         save_draft(agent=agent, user=request.auth.user, expected_version=version)
 

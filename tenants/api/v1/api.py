@@ -16,15 +16,19 @@ from tenants.api.v1 import (
     audit,
     calls,
     commands,
+    company,
     docs,
+    exports,
     marks,
     me,
+    next_keys,
     numbers,
     openapi,
     people,
     recordings,
     revisions,
     settings,
+    support,
     tokens,
     usage,
 )
@@ -47,6 +51,10 @@ ROUTERS: Final = (
     tokens.router,
     settings.router,
     accounts.router,
+    next_keys.router,
+    company.router,
+    support.router,
+    exports.router,
 )
 
 api: Final = NinjaAPI(

@@ -10,14 +10,16 @@ from django.http import Http404
 from ninja import Query, Router
 from pydantic import Field
 
-from tenants.api.v1.agents import RevisionSummary as Summary
 from tenants.api.v1.agents import (
+    FallbackAccount,
+    FallbackTarget,
     TransferTarget,
     Version,
     contents,
     find_agent,
     revision_summary,
 )
+from tenants.api.v1.agents import RevisionSummary as Summary
 from tenants.api.v1.door import ApiRequest
 from tenants.api.v1.errors import within
 from tenants.api.v1.pages import PageQuery, cut
@@ -47,11 +49,15 @@ class Revision(Summary):
             "settings": {"voice": "marin", "language": "de"},
             "hang_up_enabled": True,
             "transfer_targets": [],
+            "fallback_account": None,
+            "fallback_target": "",
         }
     )
     settings: SettingsDocument = Field(description="As published; null is inherited.")
     hang_up_enabled: bool
     transfer_targets: list[TransferTarget]
+    fallback_account: FallbackAccount | None
+    fallback_target: FallbackTarget
 
 
 class Publication(Input):
@@ -68,7 +74,9 @@ class RollBack(Input):
 
 
 def _revisions() -> QuerySet[AgentRevision]:
-    return AgentRevision.objects.select_related("agent__tenant", "published_by", "provider_account")
+    return AgentRevision.objects.select_related(
+        "agent__tenant", "published_by", "provider_account", "fallback_account"
+    )
 
 
 def _find(agent_id: UUID, number: int) -> AgentRevision:

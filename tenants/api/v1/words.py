@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     CallStateWord = str
     CheckWord = str
     CommandStateWord = str
+    ExportWord = str
+    ListenWord = str
     NoteWord = str
     RoleWord = str
+    SupportWord = str
 else:
     AuthWord = Literal[tuple(choices.Auth.values)]
     CallKindWord = Literal[tuple(choices.CallKind.values)]
     CallStateWord = Literal[tuple(choices.CallState.values)]
     CheckWord = Literal[tuple(choices.CheckState.values)]
     CommandStateWord = Literal[tuple(choices.CommandState.values)]
+    ExportWord = Literal[tuple(choices.ExportState.values)]
+    ListenWord = Literal[tuple(choices.ListenIn.values)]
     NoteWord = Literal[tuple(choices.NoteKind.values)]
     RoleWord = Literal[tuple(choices.Role.values)]
+    SupportWord = Literal[tuple(choices.SupportRole.values)]

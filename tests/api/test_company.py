@@ -1,0 +1,120 @@
+"""What an owner does over REST: the company, its data, support, a provider's next key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from tenants.models import (
+    Agent,
+    AuditEntry,
+    DataExport,
+    ProviderAccount,
+    SupportGrant,
+    Tenant,
+    User,
+)
+from tenants.models.choices import CheckState
+from tenants.services import exports
+from tests.api.conftest import Api, problem_of
+
+
+def test_the_company_and_what_it_may_change(api: Api, acme: Tenant):
+    assert api.get("/company").json()["languages"] == ["en", "de"]
+    wanted = {"name": "Acme", "keep_recordings_days": 30, "languages": ["de"]}
+    changed = api.patch("/company", wanted)
+    assert changed.status_code == 200, changed.content
+    acme.refresh_from_db()
+    assert (acme.name, acme.keep_recordings_days, acme.languages) == ("Acme", 30, ["de"])
+    assert api.patch("/company", {"keep_recordings_days": None, "name": None}).status_code == 200
+    acme.refresh_from_db()
+    assert (acme.name, acme.keep_recordings_days) == ("Acme", None)
+    document = problem_of(api.patch("/company", {"time_zone": "Mars/North"}), 422, "refused")
+    assert document["errors"][0]["pointer"] == "#/time_zone"
+    problem_of(api.patch("/company", {"max_concurrent_calls": 500}), 400, "invalid")
+
+
+def test_support_is_let_in_and_sent_out(api: Api, acme: Tenant):
+    made = api.post("/support-grants", {"hours": 4, "role": "admin", "reason": "It is silent."})
+    assert made.status_code == 201, made.content
+    row = SupportGrant.all_tenants.get(tenant=acme)
+    assert (row.role, row.reason) == ("admin", "It is silent.")
+    assert api.delete(f"/support-grants/{row.public_id}").status_code == 204
+    (listed,) = api.get("/support-grants").json()["items"]
+    assert listed["revoked_at"] is not None
+    problem_of(api.post("/support-grants", {"hours": 1000}), 400, "invalid")
+
+
+def test_all_data_is_asked_for_fetched_and_deleted(api: Api):
+    asked = api.post("/exports", Idempotency_Key="once")
+    assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
+    assert api.post("/exports", Idempotency_Key="once").json()["id"] == asked.json()["id"]
+    problem_of(api.post("/exports"), 422, "refused")
+    path = f"/exports/{asked.json()['id']}"
+    problem_of(api.get(f"{path}/file"), 404)
+    exports.make_due()
+    assert api.get(path).json()["state"] == "ready"
+    file = api.get(f"{path}/file")
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in file.streaming_content])
+
+    body = async_to_sync(whole)()
+    assert body[:2] == b"PK"
+    assert len(body) == int(file.headers["Content-Length"])
+    assert AuditEntry.all_tenants.filter(action="export.download", via="api").exists()
+    assert api.delete(path).status_code == 204
+    assert not DataExport.all_tenants.exists()
+
+
+def test_a_key_is_changed_while_calls_go_on(api: Api, account: ProviderAccount):
+    path = f"/accounts/{account.public_id}/next-key"
+    assert api.get(path).json()["has_key"] is False
+    given = api.post(path, {"secret": "sandbox-key-0002"})
+    assert given.status_code == 202, given.content
+    assert "sandbox-key" not in given.content.decode()
+    assert given.json()["key_ends_in"] == "0002"
+    # No worker is there that could try it.
+    assert given.json()["state"] == CheckState.FAILED
+    problem_of(api.post(f"{path}/use"), 409, "not-checked")
+    ProviderAccount.all_tenants.update(next_check_state=CheckState.OK)
+    assert api.post(f"{path}/use").status_code == 202
+    account.refresh_from_db()
+    assert account.secret.reveal() == "sandbox-key-0002"
+    assert api.post(path, {"secret": "sandbox-key-0003"}).status_code == 202
+    assert api.delete(path).status_code == 204
+    assert api.get(path).json()["has_key"] is False
+
+
+def test_an_agents_fallback(
+    api: Api,
+    acme: Tenant,
+    agent: Agent,
+    make_account: Callable[..., ProviderAccount],
+    birch: Tenant,
+):
+    path, second = f"/agents/{agent.public_id}", make_account(acme, "Second")
+    wanted: dict[str, Any] = {
+        "fallback_account": str(second.public_id),
+        "fallback_target": "sales",
+    }
+    assert api.patch(path, wanted).status_code == 200
+    assert wanted.items() <= api.get(path).json().items()
+    assert wanted.items() <= api.post(f"{path}/publish", {}).json().items()
+    assert api.patch(path, {"fallback_target": ""}).json()["fallback_account"] is not None
+    assert api.patch(path, {"fallback_account": None}).json()["fallback_account"] is None
+    for name, value in (
+        ("fallback_account", str(make_account(birch).public_id)),
+        ("fallback_target", "nobody"),
+    ):
+        document = problem_of(api.patch(path, {name: value}), 422, "refused")
+        assert document["errors"][0]["pointer"] == f"#/{name}"
+
+
+def test_what_is_an_owners_is_no_admins(api_of: Callable[..., Api], bob: User, acme: Tenant):
+    admin = api_of(bob, acme, "settings:read")
+    assert admin.get("/company").status_code == 200
+    for path in ("/exports", "/support-grants"):
+        problem_of(admin.get(path), 403)
