@@ -56,4 +56,4 @@ class DataExport(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.tenant} · {self.asked_at}"
+        return f"{self.tenant} · {self.asked_at:%Y-%m-%d %H:%M} UTC"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.utils import formats, timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -111,6 +113,8 @@ _FIELDS: Final[dict[str, str | Promise]] = {
     "client_id": gettext_lazy("client id"),
     "domains": gettext_lazy("domains"),
     "identity": gettext_lazy("identity provider"),
+    "size": gettext_lazy("bytes"),
+    "closing_at": gettext_lazy("deleted after"),
 }
 
 
@@ -124,6 +128,17 @@ def action(code: str) -> str:
 
 def field(name: str) -> str:
     return str(_FIELDS.get(name) or setting_words.LABELS.get(name) or name)
+
+
+def _moment(found: Any) -> str:
+    """A moment as it is kept, in the reader's zone; of anything else nothing."""
+    try:
+        moment = parse_datetime(found) if isinstance(found, str) else None
+    except ValueError:
+        return ""
+    if moment is None or timezone.is_naive(moment):
+        return ""
+    return formats.date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
 def value(found: Any) -> str:
@@ -140,5 +155,5 @@ def value(found: Any) -> str:
         return ", ".join(value(item) for item in found) or _("nothing")
     if isinstance(found, dict):
         return "; ".join(f"{key}: {value(item)}" for key, item in found.items()) or _("nothing")
-    text = str(found)
+    text = _moment(found) or str(found)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -65,6 +65,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("domain_list", " ".join(self.instance.domains))
+        if not self.instance.secret:
+            self.fields["plain_secret"].help_text = ""
 
     def domains(self) -> list[str]:
         words = str(self.cleaned_data["domain_list"]).replace(",", " ").split()

@@ -115,7 +115,7 @@ def member_role(request: TenantRequest, member_id: UUID) -> HttpResponse:
     else:
         text = _("%(name)s is now: %(role)s.")
         messages.success(request, text % {"name": name, "role": saved.get_role_display()})
-    return _after(request, found)
+    return redirect(page_url("members", request))
 
 
 @require_POST
@@ -127,16 +127,10 @@ def member_remove(request: TenantRequest, member_id: UUID) -> HttpResponse:
         service.remove(member=found, user=request.user)
     except service.LastOwner as error:
         messages.error(request, " ".join(error.messages))
-    else:
-        messages.success(request, _("%(name)s does not belong here any more.") % {"name": name})
-    return _after(request, found)
-
-
-def _after(request: TenantRequest, member: Member) -> HttpResponse:
-    """Who has taken the page's right from themselves is led home."""
-    return redirect(
-        "portal:home" if member.user_id == request.user.pk else page_url("members", request)
-    )
+        return redirect(page_url("members", request))
+    messages.success(request, _("%(name)s does not belong here any more.") % {"name": name})
+    is_you = found.user_id == request.user.pk
+    return redirect("portal:home" if is_you else page_url("members", request))
 
 
 def _sent(request: TenantRequest, invitation: Invitation, token: str) -> HttpResponse:

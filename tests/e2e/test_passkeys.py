@@ -38,6 +38,8 @@ async def test_a_passkey_is_made_and_signs_in_without_a_password(
     await page.wait_for_url(f"{web}/t/{house.tenant.slug}/**")
 
     await page.goto(f"{web}/accounts/2fa/webauthn/add/")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Continue").click()
     await page.get_by_label("Name").fill("My laptop")
     await page.get_by_label("Passwordless").check()
     await page.locator("#mfa_webauthn_add").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -20,13 +21,14 @@ from tests.portal.conftest import address
 
 LOGIN = "/accounts/login/"
 AGAIN = "/accounts/reauthenticate/"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NEW_PASSWORD = "a better horse battery"
 SECRET = re.compile(r'id="authenticator_secret"[^>]*value="([A-Z2-7]+)"')
 
 
-def signed_in(user: User) -> Client:
+def signed_in(user: User, **headers: str) -> Client:
     """A browser in which somebody has typed their password, and once more for their own pages."""
-    client = Client()
+    client = Client(**headers)
     client.post(LOGIN, {"login": user.email, "password": PASSWORD})
     client.post(AGAIN, {"password": PASSWORD})
     return client
@@ -65,7 +67,7 @@ def test_an_open_session_alone_adds_no_second_way_in(
     alice: User, browse: Callable[[User], Client]
 ) -> None:
     browser, path = browse(alice), "/accounts/2fa/totp/activate/"
-    assert browser.get(path)["Location"] == f"{AGAIN}?next={path}"
+    assert unquote(browser.get(path)["Location"]) == f"{AGAIN}?next={path}"
     wrong = browser.post(AGAIN, {"password": "no", "next": path}).content.decode()
     assert f'name="next" value="{path}"' in wrong
     answer = browser.post(AGAIN, {"password": PASSWORD, "next": path}, follow=True)
@@ -148,9 +150,10 @@ def test_every_own_page_is_ours_and_needs_sign_in(alice: User) -> None:
 
 
 def test_sessions_are_listed_and_the_others_ended(alice: User) -> None:
-    here, there = signed_in(alice), signed_in(alice)
+    here, there = signed_in(alice), signed_in(alice, HTTP_USER_AGENT=FIREFOX)
     page = here.get("/accounts/sessions/").content.decode()
     assert page.count("127.0.0.1") == 2
+    assert page.count("Firefox · Windows") == 1
     here.post("/accounts/sessions/")
     assert here.get("/t/acme/").status_code == 200
     assert there.get("/t/acme/").status_code == 302
