@@ -11,11 +11,13 @@ from http.cookies import SimpleCookie
 
 import httpx
 import pytest
+from playwright.async_api import Browser, Page, Request, Response, expect
 from websockets.sync.client import connect
 
 from media_worker import contract
 from media_worker.config import read_config
 from pbxai.prefix import whole_path
+from tests.e2e.chromium import BROWSER_MS
 from tests.support.installation import WAIT_SECONDS, Installation, bearer
 
 PREFIX = "/phones/ai"
@@ -100,6 +102,50 @@ def test_choices_are_kept_below_and_lead_back(web: Installation):
         assert answer.headers["Location"] == f"{PREFIX}/t/demo/agents/"
         kept = SimpleCookie(answer.headers["Set-Cookie"])["pbxai_theme"]
         assert (kept.value, kept["path"]) == ("dark", f"{PREFIX}/")
+
+
+class Watched:
+    """What a page of the browser asked for outside of the path, or was refused."""
+
+    def __init__(self, page: Page, web: Installation) -> None:
+        self.found: list[str] = []
+        self.below = tuple(f"{scheme}://{web.web}{PREFIX}" for scheme in ("http", "ws"))
+        page.on("request", self._request)
+        page.on("response", self._response)
+        page.on("websocket", lambda socket: self._asked(socket.url))
+        page.on("pageerror", lambda error: self.found.append(str(error)))
+
+    def _request(self, request: Request) -> None:
+        if request.url.startswith("http"):  # else a picture in the page itself
+            self._asked(request.url)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith(self.below):
+            self.found.append(url)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.found.append(f"{response.status} {response.url}")
+
+
+async def test_a_browser_never_leaves_it(web: Installation, chromium: Browser):
+    account = json.loads((web.data / "keys" / "demo.json").read_text())["owner"]
+    page = await chromium.new_page()
+    page.set_default_timeout(BROWSER_MS)
+    watched = Watched(page, web)
+    await page.goto(f"http://{web.web}{PREFIX}")
+    await page.get_by_label("E-mail").fill(account["email"])
+    await page.get_by_label("Password", exact=True).fill(account["password"])
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await page.wait_for_url(f"**{PREFIX}/t/demo/")
+    rail = page.get_by_role("navigation", name="Main")
+    for name in ("Calls", "Agents", "Numbers", "Usage", "Settings", "Live"):
+        await rail.get_by_role("link", name=name).click()
+        await expect(page.locator("html")).to_have_attribute("data-feed", "open")
+    await page.locator("#live-calls [data-call]").get_by_role("link").first.click()
+    await page.wait_for_url(f"**{PREFIX}/t/demo/calls/*/")
+    await expect(page.locator("html")).to_have_attribute("data-feed", "open")
+    assert watched.found == []
 
 
 def test_a_page_feeds_itself_and_its_parts_lead_below(web: Installation):
