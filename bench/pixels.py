@@ -7,6 +7,7 @@ The web side is the product's; the pages are Chromium's, a window each.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import tempfile
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def pixels(
     house: House, calls: int, browsers: int, seconds: float, say: Callable[[str], None]
 ) -> list[Promptness]:
     """Times of every word on every page."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line a call
     places = range(calls)
     numbers = house.furnish("Pixels", places, lambda _call: "ws://127.0.0.1:9/v1/realtime", {})
     token, cookie, slug = _people(house)

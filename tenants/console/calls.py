@@ -10,12 +10,14 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tenants.console.access import ConsoleRequest, console_page
 from tenants.console.frame import render_page
-from tenants.models import Call, CallProblem, Tenant
+from tenants.models import Call, CallProblem, Tenant, Worker
 from tenants.models.call import OPEN_STATES
 from tenants.models.choices import CallState
 from tenants.portal import words
@@ -144,8 +146,8 @@ def call(request: ConsoleRequest, call_id: UUID) -> HttpResponse:
 
 def _facts(call: Call) -> list[Fact]:
     facts: list[Fact] = [
-        (_("Tenant"), call.tenant.name if call.tenant else "", ""),
-        (_("Media worker"), call.worker.name if call.worker else "", ""),
+        (_("Tenant"), _link("tenant", call.tenant), ""),
+        (_("Media worker"), _link("worker", call.worker), ""),
         (_("AI provider"), call.account_name, call.model),
         (_("Codec on the line"), call.codec, ""),
         (_("Came from"), call.source, ""),
@@ -154,3 +156,11 @@ def _facts(call: Call) -> list[Fact]:
         (_("Provider's session"), call.session_id, ""),
     ]
     return [fact for fact in facts if fact[1]]
+
+
+def _link(kind: str, found: Tenant | Worker | None) -> str:
+    """To the console's page of it."""
+    if found is None:
+        return ""
+    url = reverse(f"console:{kind}", kwargs={f"{kind}_id": found.public_id})
+    return format_html('<a href="{}">{}</a>', url, found.name)

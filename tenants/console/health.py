@@ -27,7 +27,7 @@ LEAST_FREE: Final = 0.05
 """Share of the disk; below it something has to be done."""
 _NAMES: Final[dict[str, str | Promise]] = {
     "database": gettext_lazy("Database"),
-    "migrations": gettext_lazy("Database is up to date"),
+    "migrations": gettext_lazy("Tables of the database"),
     "cache": gettext_lazy("Cache"),
     "channel_layer": gettext_lazy("Channel layer"),
 }
@@ -65,6 +65,8 @@ def _probe(name: str | Promise, probe: Callable[[], None]) -> Part:
         return Part(name, _bad(), type(error).__name__)
     took = (perf_counter() - began) * 1000
     good = Badge(_("Works"), "good", "good")
+    if took < 1:
+        return Part(name, good, _("answered within a millisecond"))
     return Part(name, good, _("answered in %(ms)d ms") % {"ms": round(took)})
 
 

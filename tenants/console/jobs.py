@@ -7,6 +7,7 @@ from typing import Final
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -28,6 +29,11 @@ def are_silent() -> bool:
     return seen is None or timezone.now() - seen > SILENT
 
 
+def failed_today() -> QuerySet[JobFailure]:
+    """Within a day."""
+    return JobFailure.objects.filter(at__gte=timezone.now() - timedelta(days=1))
+
+
 @console_page
 def jobs(request: ConsoleRequest) -> HttpResponse:
     context = {
@@ -35,9 +41,7 @@ def jobs(request: ConsoleRequest) -> HttpResponse:
         "seen_at": service.seen_at(),
         "are_silent": are_silent(),
         "failures": JobFailure.objects.all()[:SHOWN],
-        "failed_today": JobFailure.objects.filter(
-            at__gte=timezone.now() - timedelta(days=1)
-        ).count(),
+        "failed_today": failed_today().count(),
     }
     return render_page(request, "console/jobs.html", context, here="jobs")
 

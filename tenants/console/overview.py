@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from tenants.console.access import ConsoleRequest, console_page
 from tenants.console.frame import calls_running, render_page
+from tenants.console.jobs import are_silent, failed_today
+from tenants.console.workers import worker_view
 from tenants.models import Call, ProviderAccount, Tenant, Worker
 from tenants.models.call import OPEN_STATES
 from tenants.models.choices import CallState, CheckState, RefusalReason
@@ -39,22 +42,21 @@ class Attention:
     text: str
     small: str = ""
     tone: str = "warn"
+    button: str = ""
+    url: str = ""
 
 
-def stats(calls: dict[str, int]) -> list[Stat]:
-    """The numbers of the installation; `calls` are today's."""
-    workers = Worker.objects.filter(is_active=True).aggregate(
-        all=Count("pk"),
-        here=Count("pk", filter=Q(connected=True)),
-        capacity=Sum("capacity", filter=Q(connected=True), default=0),
-    )
+def stats(calls: dict[str, int], workers: list[Worker]) -> list[Stat]:
+    """The numbers of the installation; `calls` are today's, `workers` all that are switched on."""
+    connected = [worker for worker in workers if worker.connected]
+    capacity = sum(worker.capacity for worker in connected)
     tenants = Tenant.objects.aggregate(all=Count("pk"), off=Count("pk", filter=Q(is_active=False)))
     return [
         Stat(
             id="stat-running",
             label=_("Calls running"),
             value=calls_running(),
-            note=_("of %(count)d that the workers take") % {"count": workers["capacity"]},
+            note=_("of %(count)d that the workers take") % {"count": capacity},
             live=True,
         ),
         Stat(
@@ -66,7 +68,7 @@ def stats(calls: dict[str, int]) -> list[Stat]:
         Stat(
             id="stat-workers",
             label=_("Media workers connected"),
-            value=_("%(some)d of %(all)d") % {"some": workers["here"], "all": workers["all"]},
+            value=_("%(some)d of %(all)d") % {"some": len(connected), "all": len(workers)},
         ),
         Stat(
             id="stat-tenants",
@@ -100,17 +102,17 @@ def calls_today() -> dict[str, int]:
     )
 
 
-def attention(calls: dict[str, int]) -> list[Attention]:
-    """What needs the operator now, the worst first; `calls` are today's."""
-    workers = list(Worker.objects.filter(is_active=True))
-    news = [*_worker_news(workers), *_account_news()]
+def attention(calls: dict[str, int], workers: list[Worker]) -> list[Attention]:
+    """What needs the operator now, the worst first; the same calls and workers."""
+    news = [*_worker_news(workers), *_jobs_news(), *_account_news()]
     if calls["full"]:
         text = ngettext(
             "%(count)d call was refused today because its media worker was full.",
             "%(count)d calls were refused today because their media worker was full.",
             calls["full"],
         )
-        news.append(Attention(text % {"count": calls["full"]}))
+        url = reverse("console:calls") + "?outcome=refused"
+        news.append(Attention(text % {"count": calls["full"]}, button=_("See calls"), url=url))
     return news
 
 
@@ -120,15 +122,14 @@ def _worker_news(workers: list[Worker]) -> list[Attention]:
         text = _("No media worker is connected: nobody answers the phone.")
         return [Attention(text, _("Each tenant sees this too."), "bad")]
     news = [
-        Attention(_("The media worker “%(name)s” is not connected.") % {"name": worker.name})
+        _of_worker(worker, _("The media worker “%(name)s” is not connected."))
         for worker in workers
         if not worker.connected and worker.last_seen_at
     ]
     for worker in connected:
         if worker.capacity and worker.active_calls >= NEARLY_FULL * worker.capacity:
-            numbers = {"calls": worker.active_calls, "capacity": worker.capacity}
             text = _("“%(name)s” is nearly full: %(calls)d of %(capacity)d calls.")
-            news.append(Attention(text % {"name": worker.name, **numbers}))
+            news.append(_of_worker(worker, text))
         if worker.set_aside_records:
             text = ngettext(
                 "“%(name)s” reported %(count)d event that could not be stored.",
@@ -136,8 +137,33 @@ def _worker_news(workers: list[Worker]) -> list[Attention]:
                 worker.set_aside_records,
             )
             small = _("It is kept among all records, under the records set aside.")
-            known = {"name": worker.name, "count": worker.set_aside_records}
-            news.append(Attention(text % known, small))
+            news.append(_of_worker(worker, text, small))
+    return news
+
+
+def _of_worker(worker: Worker, text: str, small: str = "") -> Attention:
+    """`text` names the worker and its numbers."""
+    known = {
+        "name": worker.name,
+        "calls": worker.active_calls,
+        "capacity": worker.capacity,
+        "count": worker.set_aside_records,
+    }
+    url = reverse("console:worker", kwargs={"worker_id": worker.public_id})
+    return Attention(text % known, small, button=_("See worker"), url=url)
+
+
+def _jobs_news() -> list[Attention]:
+    """The jobs process is silent, or jobs failed and were not run again."""
+    button, url = _("See jobs"), reverse("console:jobs")
+    news = []
+    if are_silent():
+        text = _("The jobs process has not been heard of: nothing is cleaned up or counted.")
+        news.append(Attention(text, tone="bad", button=button, url=url))
+    failed = failed_today().filter(retried_at=None).count()
+    if failed:
+        text = ngettext("%(count)d job failed today.", "%(count)d jobs failed today.", failed)
+        news.append(Attention(text % {"count": failed}, button=button, url=url))
     return news
 
 
@@ -159,12 +185,13 @@ def overview(request: ConsoleRequest) -> HttpResponse:
     """The busiest tenants first; of calls only how many there are."""
     open_calls = Count("calls", filter=Q(calls__state__in=OPEN_STATES))
     tenants = Tenant.objects.annotate(open_calls=open_calls).order_by("-open_calls", "name")
-    workers = Worker.objects.order_by("-connected", F("active_calls").desc(), "name")
+    workers = list(Worker.objects.order_by("-connected", "-active_calls", "name"))
+    active = [worker for worker in workers if worker.is_active]
     calls = calls_today()
     context = {
-        "stats": stats(calls),
-        "attention": attention(calls),
+        "stats": stats(calls, active),
+        "attention": attention(calls, active),
         "tenants": tenants[:SHOWN],
-        "workers": workers[:SHOWN],
+        "workers": [worker_view(worker) for worker in workers[:SHOWN]],
     }
     return render_page(request, "console/overview.html", context, here="overview")

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.formats import number_format
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -105,7 +106,7 @@ def _facts(worker: Worker) -> list[Fact]:
     late = number_format(worker.late_frames, force_grouping=True)
     facts: list[Fact] = [
         (_("Host"), worker.host, ""),
-        (_("Addresses"), ", ".join(worker.addresses), ""),
+        (_("Addresses"), format_html_join("", "{}<br>", _addresses(worker)), ""),
         (_("Version"), worker.version, ""),
         (_("SIP build"), worker.sip_build, ""),
         (_("Calls"), view.calls_text, ""),
@@ -123,6 +124,15 @@ def _facts(worker: Worker) -> list[Fact]:
         (_("Events set aside"), worker.set_aside_records, ""),
     ]
     return [fact for fact in facts if fact[1] != ""]
+
+
+def _addresses(worker: Worker) -> list[tuple[str]]:
+    """Its SIP addresses as people read them: sip:192.0.2.1:5060;transport=udp is one of UDP."""
+    found = []
+    for address in worker.addresses:
+        place, _sep, transport = address.partition(";transport=")
+        found.append((f"{place.partition(':')[2]} {transport.upper()}".strip(),))
+    return found
 
 
 @console_page

@@ -58,7 +58,7 @@ def call_log(call: Call) -> CallLog:
     events = list(CallEvent.objects.filter(call=call).select_related("user"))
     return CallLog(
         lines=[_line(event) for event in events],
-        is_muted=_is_muted(events),
+        is_muted=call.is_open and _is_muted(events),
         listeners=_listeners(events) if call.is_open else [],
     )
 

@@ -98,7 +98,7 @@ def stats(tenant: Tenant) -> list[Stat]:
         ),
         Stat(
             id="stat-wait",
-            label=_("Callers wait for an answer"),
+            label=_("Answer delay"),
             value=milliseconds(_kept(tenant, "wait", median_wait_ms)),
             note=_("median of today's turns"),
         ),

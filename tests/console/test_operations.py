@@ -16,7 +16,7 @@ from django.urls import reverse
 from pbxai.asgi import application
 from pbxai.health import PROBES
 from tenants.models import AuditEntry, Call, JobFailure, User, Worker
-from tenants.services import jobs
+from tenants.services import jobs, live
 from tenants.tasks import keep_failure, watch_workers
 from tests.portal.conftest import say
 
@@ -76,6 +76,8 @@ def test_calls_are_shown_without_who_called_and_what_was_said(
         for secret in ("Maria Huber", "+4930123456", "diagnosis", "Somebody Else"):
             assert secret not in page
         assert "Acme Dental" in page
+    for place in (f"tenants/{call.tenant.public_id}", f"workers/{call.worker.public_id}"):
+        assert f'<a href="/console/{place}/">' in pages[1]
 
 
 def test_calls_are_narrowed_and_paged(
@@ -145,8 +147,9 @@ def test_health_names_what_does_not_work(operator: Client, monkeypatch: pytest.M
 
 @pytest.mark.django_db(transaction=True)
 async def test_the_list_of_workers_is_live_for_the_operators_people_only(
-    busy: Worker, sam: User, alice: User, browse: Callable[[User], Client]
-) -> None:
+    busy: Worker, sam: User, alice: User, browse: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     async def open_feed(user: User) -> tuple[WebsocketCommunicator, Any]:
         browser = await sync_to_async(browse)(user)
         name = django_settings.SESSION_COOKIE_NAME
@@ -157,9 +160,15 @@ async def test_the_list_of_workers_is_live_for_the_operators_people_only(
 
     _feed, answer = await open_feed(alice)
     assert answer == (False, 4404)
+    monkeypatch.setattr("tenants.live.console.BEAT_SECONDS", 3600.0)
     feed, (connected, _code) = await open_feed(sam)
     assert connected
     assert "37 of 512" in await feed.receive_from(timeout=WAIT)
     await Worker.objects.aupdate(active_calls=38)
-    assert "38 of 512" in await feed.receive_from(timeout=WAIT)
+    monkeypatch.setattr("tenants.live.console.BEAT_SECONDS", 0.05)
+    await live.apublish([live.worker_changed(busy)])
+    assert "38 of 512" in await feed.receive_from(timeout=WAIT), "it is told"
+    await Worker.objects.aupdate(active_calls=39)
+    while "39 of 512" not in await feed.receive_from(timeout=WAIT):
+        pass  # and looks by itself
     await feed.disconnect(timeout=WAIT)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from tenants.models import Call, ProviderAccount, Tenant, Worker
+from tenants.models import Call, JobFailure, ProviderAccount, Tenant, Worker
+from tenants.services import jobs
 
 Make = Callable[..., Call]
 
@@ -22,6 +26,11 @@ def shown(operator: Client) -> str:
 def values(operator: Client) -> dict[str, object]:
     stats = operator.get("/console/").context["stats"]
     return {stat.id: (stat.value, stat.note) for stat in stats}
+
+
+def news(operator: Client) -> dict[str, str]:
+    """What needs the operator, by where its button leads."""
+    return {item.url: item.text for item in operator.get("/console/").context["attention"]}
 
 
 def test_an_empty_installation_says_what_to_do(operator: Client) -> None:
@@ -72,6 +81,35 @@ def test_a_worker_in_trouble_is_news(
     assert sentence not in shown(operator)
     Worker.objects.update(**fields)
     assert sentence in shown(operator)
+
+
+@pytest.fixture
+def working(settings: Any, tmp_path: Path) -> None:
+    """The jobs process is well."""
+    settings.DATA_DIR = tmp_path
+    jobs.note_alive()
+
+
+def test_jobs_in_trouble_are_news(
+    operator: Client, worker: Worker, working: None, settings: Any, tmp_path: Path
+) -> None:
+    assert "/console/jobs/" not in news(operator)
+    failure = JobFailure.objects.create(task="tenants.tasks.x", args={}, error="ValueError")
+    assert news(operator)["/console/jobs/"] == "1 job failed today."
+    failure.retried_at = timezone.now()
+    failure.save()
+    assert "/console/jobs/" not in news(operator)
+    settings.DATA_DIR = tmp_path / "elsewhere"
+    assert "has not been heard of" in news(operator)["/console/jobs/"]
+
+
+def test_what_needs_the_operator_leads_there(
+    operator: Client, worker: Worker, working: None
+) -> None:
+    Worker.objects.update(connected=True, capacity=4, active_calls=4)
+    url = f"/console/workers/{worker.public_id}/"
+    assert list(news(operator)) == [url]
+    assert f'<a class="btn btn-sm" href="{url}">See worker</a>' in shown(operator)
 
 
 def test_the_platforms_account_that_fails_is_news_and_a_tenants_is_not(

@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from media_worker import contract
 from pbxai.asgi import application
@@ -124,6 +125,9 @@ def test_the_log_says_what_became_of_it_and_that_the_agent_is_muted(
     assert 'data-log="muted" data-state="done"' in shown
     assert 'data-muted="true"' in shown
     assert erin.get_full_name() in shown
+    Call.all_tenants.update(state="ended", end_cause="caller_hung_up", ended_at=timezone.now())
+    ended = browse(victor).get(address("call", call_id=running.public_id)).content.decode()
+    assert 'data-muted="false"' in ended, "nobody is muted any more"
 
 
 # --- the sound -----------------------------------------------------------------------------------
