@@ -21,9 +21,12 @@ POSTGRESQL: Final = (
     "CREATE EXTENSION IF NOT EXISTS btree_gin",
     f"ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS vector tsvector"
     " GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, body)) STORED",
-    f"CREATE INDEX IF NOT EXISTS tenants_search_words ON {TABLE} USING gin (tenant_id, vector)",
+    f"CREATE INDEX IF NOT EXISTS tenants_search_words ON {TABLE} USING gin (tenant_id, vector)"
+    " WITH (fastupdate = off)",
 )
-"""`simple`: bodies hold tokens that are folded already, in whatever language."""
+"""`simple`: bodies hold tokens that are folded already, in any language. New ones are sorted in
+at once, else each search would read a list of all that came since the last VACUUM.
+"""
 
 SQLITE_TABLE: Final = (
     f"CREATE VIRTUAL TABLE IF NOT EXISTS {FTS} USING fts5("

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULT: Final = ROOT / "var" / "bench" / "pages.md"
-MEMORY: Final = ("shared_buffers=1GB", "effective_cache_size=4GB", "max_wal_size=8GB")
+MEMORY: Final = (
+    "shared_buffers=1GB",
+    "effective_cache_size=4GB",
+    "maintenance_work_mem=1GB",
+    "max_wal_size=8GB",
+)
 STARTS_WITHIN_S: Final = 60
 
 
@@ -151,7 +156,7 @@ def _report(found: list[Measured], left_out: list[str]) -> str:
         "|---|---:|---:|---:|---|",
     ]
     for page in sorted(found, key=lambda page: -page.p95):
-        remark = "" if page.holds else f"**{page.status if page.status != 200 else 'too much'}**"
+        remark = "" if page.holds else f"**too much, or {page.status}**"
         lines.append(
             f"| {page.name} | {page.p50:.0f} | {page.p95:.0f} | {page.queries} | {remark} |"
         )

@@ -6,6 +6,7 @@ Sums of days are made by one statement over what is there, as tenants/services/d
 
 from __future__ import annotations
 
+import json
 import random
 import time
 import uuid
@@ -20,9 +21,11 @@ from django.db import connection
 
 from bench.pages.tables import copying, set_keys, trusting
 from bench.pages.words import Sentence, sentences
+from tenants import search_index
 from tenants.models import (
     Agent,
     AgentRevision,
+    AuditEntry,
     Call,
     CallQuality,
     CallUsage,
@@ -36,6 +39,7 @@ from tenants.models import (
     TranscriptEntry,
     Turn,
     User,
+    Worker,
 )
 
 SEED: Final = 4
@@ -52,6 +56,8 @@ OUTCOMES: Final = (
 REFUSED_SHARE: Final = 0.03
 TOOL_SHARE: Final = 0.3
 TAG_SHARE: Final = 0.02
+AUDIT_SHARE: Final = 0.2
+"""Entries of the audit log, of the calls."""
 TABLES: Final = (Call, TranscriptEntry, Turn, ToolCall, CallQuality, CallUsage, SearchDocument)
 
 
@@ -81,13 +87,19 @@ def make(size: Size) -> None:
         raise RuntimeError("There are tenants already: the data is made in an empty database.")
     began = time.monotonic()
     houses = [_house(number) for number in range(size.tenants)]
-    _person(houses)
+    person = _person(houses)
     spoken = sentences(SEED)
-    with trusting():
-        _calls(houses, size, spoken)
+    with trusting(), connection.cursor() as cursor:
+        # Made in one go when all is there, the index of words takes a tenth of the time.
+        cursor.execute("DROP INDEX tenants_search_words")
+        chosen = _calls(houses, size)
+        _audit(chosen, person)
         print(f"calls after {time.monotonic() - began:.0f} s", flush=True)
         _said(size, spoken)
         _measured()
+        print(f"rows after {time.monotonic() - began:.0f} s", flush=True)
+    with connection.schema_editor() as editor:
+        search_index.create(editor)
     for model in TABLES:
         set_keys(model)
     _days()
@@ -130,11 +142,13 @@ def _house(number: int) -> House:
     return House(tenant, account, agents, numbers, tag.pk)
 
 
-def _person(houses: list[House]) -> None:
+def _person(houses: list[House]) -> User:
     """Somebody who owns the largest tenant, one in the middle and the smallest, and is staff."""
     user = User.objects.create_superuser(email=EMAIL, password=uuid.uuid4().hex)
     for place in {0, len(houses) // 2, len(houses) - 1}:
         Member.all_tenants.create(tenant=houses[place].tenant, user=user, role="owner")
+    Worker.objects.create(name="w0", connected=True, capacity=200)
+    return user
 
 
 # --- calls ----------------------------------------------------------------------------------------
@@ -146,7 +160,8 @@ _CALL: Final = (
 )
 
 
-def _calls(houses: list[House], size: Size, spoken: list[Sentence]) -> None:
+def _calls(houses: list[House], size: Size) -> list[House]:
+    """Gives whose calls they are, in the order of their keys."""
     chance = random.Random(SEED)
     weights = [1 / rank for rank in range(1, len(houses) + 1)]
     chosen = chance.choices(houses, weights, k=size.calls)
@@ -154,9 +169,14 @@ def _calls(houses: list[House], size: Size, spoken: list[Sentence]) -> None:
     with copying(Call, _CALL) as write:
         # The oldest first, as they would have come in.
         for key, house in enumerate(chosen, 1):
-            ago = timedelta(days=DAYS) * (1 - key / size.calls) + timedelta(minutes=10)
-            write(_call(key, house, now - ago, chance))
+            write(_call(key, house, now - _ago(key / size.calls), chance))
     _tags(size.calls, chosen, chance)
+    return chosen
+
+
+def _ago(place: float) -> timedelta:
+    """How long ago: 0 is the oldest of the year, 1 the newest."""
+    return timedelta(days=DAYS) * (1 - place) + timedelta(minutes=10)
 
 
 def _call(key: int, house: House, began: datetime, chance: random.Random) -> tuple[Any, ...]:
@@ -201,6 +221,19 @@ def _tags(count: int, houses: list[House], chance: random.Random) -> None:
     with copying(through, "call_id tag_id") as write:
         for key in chance.sample(range(1, count + 1), int(count * TAG_SHARE)):
             write((key, houses[key - 1].tag))
+
+
+def _audit(houses: list[House], person: User) -> None:
+    """What people changed: more of it where there are more calls."""
+    chance = random.Random(SEED + 3)
+    actions = ("agent.edit", "agent.publish", "call.download", "number.edit", "member.edit")
+    now, step = datetime.now(UTC), round(1 / AUDIT_SHARE)
+    with copying(AuditEntry, "tenant_id user_id action target changes at") as write:
+        for place in range(0, len(houses), step):
+            action = chance.choice(actions)
+            changes = json.dumps({"label": ["old", f"new {place}"]})
+            at = now - _ago(place / len(houses))
+            write((houses[place].tenant.pk, person.pk, action, "Reception", changes, at))
 
 
 def _answered() -> Iterator[tuple[int, int, datetime, int]]:

@@ -76,9 +76,11 @@ class CallView:
 
 
 def find_call(call_id: UUID) -> Call:
-    """A call of the tenant in scope, else 404."""
-    calls = Call.objects.select_related("number", "agent", "revision", "worker", "tenant")
-    return get_object_or_404(calls, public_id=call_id)
+    """A call of the tenant in scope, else 404; with the rows that there is one of for it."""
+    calls = Call.objects.select_related(
+        "number", "agent", "revision", "worker", "tenant", "quality", "recording"
+    )
+    return get_object_or_404(calls.defer("recording__peaks"), public_id=call_id)
 
 
 def call_view(call: Call, slug: str) -> CallView:

@@ -69,7 +69,7 @@ class RecordingView:
 
 
 def recording_view(call: Call, slug: str) -> RecordingView:
-    found = Recording.objects.filter(call=call).defer("peaks").first()
+    found: Recording | None = getattr(call, "recording", None)
     if found is None:
         return _not_here_yet(call)
     problem = str(_PROBLEMS.get(found.problem, ""))

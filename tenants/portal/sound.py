@@ -57,7 +57,7 @@ class Sound:
 
 
 def sound(call: Call) -> Sound:
-    quality = CallQuality.objects.filter(call=call).first()
+    quality: CallQuality | None = getattr(call, "quality", None)
     if quality is None:
         running = call.state in RUNNING_STATES
         text = _("Measured when the call has ended.") if running else _("Nothing was measured.")

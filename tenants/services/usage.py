@@ -6,11 +6,13 @@ calls themselves. Days are those of the tenant's clock.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final, TypeVar
+from operator import add, attrgetter
+from typing import Any, Final, NamedTuple, TypeVar
 
 from django.utils import timezone
 
@@ -38,6 +40,32 @@ class Period:
         return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
 
 
+class _Line(NamedTuple):
+    """A row of DayStats. A year of a busy tenant has thousands: no model is made of each."""
+
+    day: date
+    agent_id: int | None
+    number_id: int | None
+    model: str
+    kind: str
+    currency: str
+    cost: Decimal
+    waits: list[int]
+    calls: int
+    answered: int
+    refused: int
+    failed: int
+    transferred: int
+    duration_ms: int
+    tokens_in: int
+    tokens_out: int
+
+
+_FIELDS: Final = _Line._fields
+_COUNTS: Final = _FIELDS[_FIELDS.index("calls") :]
+_counts: Final = attrgetter(*_COUNTS)
+
+
 @dataclass
 class Sums:
     """Sums over rows of DayStats; what costs in several currencies is summed apart."""
@@ -53,12 +81,12 @@ class Sums:
     costs: dict[str, Decimal] = field(default_factory=dict)
     waits: list[int] = field(default_factory=no_waits)
 
-    def add(self, row: DayStats) -> None:
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(row, name))
-        if row.currency:
-            self.costs[row.currency] = self.costs.get(row.currency, Decimal()) + row.cost
-        self.waits = [mine + other for mine, other in zip(self.waits, row.waits, strict=True)]
+    def include(self, other: Sums) -> None:
+        for name, mine, more in zip(_COUNTS, _counts(self), _counts(other), strict=True):
+            setattr(self, name, mine + more)
+        for currency, cost in other.costs.items():
+            self.costs[currency] = self.costs.get(currency, Decimal()) + cost
+        self.waits = list(map(add, self.waits, other.waits))
 
     @property
     def minutes(self) -> int:
@@ -73,18 +101,6 @@ class Sums:
     def wait_ms(self) -> int | None:
         """About the median of the calls' waits; None: no caller waited."""
         return median_of(self.waits)
-
-
-_COUNTS: Final = (
-    "calls",
-    "answered",
-    "refused",
-    "failed",
-    "transferred",
-    "duration_ms",
-    "tokens_in",
-    "tokens_out",
-)
 
 
 def median_of(waits: Sequence[int]) -> int | None:
@@ -126,30 +142,26 @@ def today(tenant: Tenant) -> date:
 
 
 def report(*, tenant: Tenant, period: Period) -> Report:
-    rows = _rows(tenant, period)
+    lines = _lines(tenant, period)
     by_day = {day: Sums() for day in period.days}
-    total = Sums()
-    for row in rows:
-        by_day[row.day].add(row)
-        total.add(row)
+    by_day |= _by(lines, attrgetter("day"))
+    # Few: what is summed once more is this, not the lines of a whole year.
+    groups = _by(lines, attrgetter("agent_id", "number_id", "model", "kind"))
     return Report(
         period=period,
-        total=total,
+        total=_summed(lines),
         by_day=by_day,
-        by_agent=_by(rows, lambda row: row.agent_id),
-        by_number=_by(rows, lambda row: row.number_id),
-        by_model=_by(rows, lambda row: row.model),
-        by_kind=_by(rows, lambda row: row.kind),
+        by_agent=_most_first(groups, 0),
+        by_number=_most_first(groups, 1),
+        by_model=_most_first(groups, 2),
+        by_kind=_most_first(groups, 3),
     )
 
 
 def spent_this_month(tenant: Tenant) -> dict[str, Decimal]:
     """What the current month's calls cost so far, by currency; what has no price is not in it."""
     now = today(tenant)
-    total = Sums()
-    for row in _rows(tenant, Period(now.replace(day=1), now)):
-        total.add(row)
-    return total.costs
+    return _summed(_lines(tenant, Period(now.replace(day=1), now))).costs
 
 
 def unpriced_models(*, tenant: Tenant, period: Period) -> list[str]:
@@ -168,7 +180,7 @@ def unpriced_models(*, tenant: Tenant, period: Period) -> list[str]:
     return sorted(name or "?" for name in found.values_list("model", flat=True).distinct())
 
 
-def _rows(tenant: Tenant, period: Period) -> list[DayStats]:
+def _lines(tenant: Tenant, period: Period) -> list[_Line]:
     now = today(tenant)
     marked = StaleDay.all_tenants.filter(
         tenant=tenant, day__gte=period.first, day__lte=period.last, day__lt=now
@@ -179,12 +191,34 @@ def _rows(tenant: Tenant, period: Period) -> list[DayStats]:
     stored = DayStats.all_tenants.filter(
         tenant=tenant, day__gte=period.first, day__lte=period.last
     ).exclude(day__in=live)
-    return [*stored, *(row for day in sorted(live) for row in days.sums(tenant, day))]
+    fresh = (row for day in sorted(live) for row in days.sums(tenant, day))
+    return [
+        *itertools.starmap(_Line, stored.order_by().values_list(*_FIELDS)),
+        *(_Line(*(getattr(row, name) for name in _FIELDS)) for row in fresh),
+    ]
 
 
-def _by(rows: Sequence[DayStats], key: Callable[[DayStats], Key]) -> dict[Key, Sums]:
-    """Sums by a key, the one with most calls first."""
-    found: dict[Key, Sums] = {}
-    for row in rows:
-        found.setdefault(key(row), Sums()).add(row)
+def _summed(lines: Sequence[_Line]) -> Sums:
+    if not lines:
+        return Sums()
+    found = Sums(*(sum(column) for column in zip(*map(_counts, lines), strict=True)))
+    found.waits = [sum(column) for column in zip(*(line.waits for line in lines), strict=True)]
+    for line in lines:
+        if line.currency:
+            found.costs[line.currency] = found.costs.get(line.currency, Decimal()) + line.cost
+    return found
+
+
+def _by(lines: Sequence[_Line], key: Callable[[_Line], Key]) -> dict[Key, Sums]:
+    found: dict[Key, list[_Line]] = {}
+    for line in lines:
+        found.setdefault(key(line), []).append(line)
+    return {key: _summed(group) for key, group in found.items()}
+
+
+def _most_first(groups: dict[tuple[Any, ...], Sums], place: int) -> dict[Any, Sums]:
+    """Sums by one place of the groups' keys, the one with most calls first."""
+    found: dict[Any, Sums] = {}
+    for key, sums in groups.items():
+        found.setdefault(key[place], Sums()).include(sums)
     return dict(sorted(found.items(), key=lambda item: -item[1].calls))

@@ -231,7 +231,7 @@ def test_notes_are_ones_own_to_delete(
 
 def test_a_call_shows_what_it_cost_and_used(call: Call, alices: Client):
     page = alices.get(address("call", call_id=call.public_id)).content.decode()
-    assert "Nothing was used." in page
+    assert "It is being counted." in page
     model = ProviderModel.objects.create(provider="openai", name="gpt-test", kind="realtime")
     price = Price.objects.create(model=model, valid_from="2026-01-01", currency="USD")
     CallUsage.all_tenants.create(

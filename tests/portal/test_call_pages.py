@@ -143,6 +143,7 @@ def test_a_refused_call_says_why(
     page = shown(browse(alice), "call", call_id=refused.public_id)
     assert "No AI provider account is chosen for the agent, or it has no key." in page
     assert "SIP status 480" in page
+    assert "Nothing was used." in page
 
 
 @pytest.mark.parametrize(("person", "may"), [("erin", True), ("victor", False)])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 from django.test import Client
@@ -36,12 +36,13 @@ def worker(worker_and_token: tuple[Worker, str]) -> Worker:
 
 
 @pytest.fixture
-def hear(worker: Worker) -> Callable[[], Any]:
+def hear(worker: Worker) -> Iterator[Callable[[], Any]]:
     """Listens on the worker's group; gives the next command."""
     layer: Any = get_channel_layer()
-    channel = async_to_sync(layer.new_channel)()
-    async_to_sync(layer.group_add)(live.worker_group(worker), channel)
-    return lambda: contract.decode_down(async_to_sync(layer.receive)(channel)["frame"])
+    with asyncio.Runner() as listener:  # on Redis a channel is its loop's
+        channel = listener.run(layer.new_channel())
+        listener.run(layer.group_add(live.worker_group(worker), channel))
+        yield lambda: contract.decode_down(listener.run(layer.receive(channel))["frame"])
 
 
 def begin(agent: Agent, user: User, source: trial.Source = "draft") -> Call:
