@@ -3,7 +3,7 @@
 // A column's head has the colour as data-tone (a token's name); a cell has the number as data-value,
 // its text is shown when the pointer is over it. Drawn by uPlot (static/vendor).
 
-const HEIGHT = 200;
+const HEIGHT = 190;
 const WIDEST_BAR = 36;
 const MOST_LABELS_EVERY = 72; // px a label of the x axis takes
 
@@ -63,6 +63,7 @@ function options(figure, table, area) {
     axes: [
       {
         ...axis(colour),
+        size: 28,
         grid: { show: false },
         splits: (chart) => every(table.places, chart.bbox.width / devicePixelRatio),
         values: (_chart, places) => places.map((place) => table.labels[place] ?? ""),

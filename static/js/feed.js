@@ -95,6 +95,7 @@ function place({ id, html, into, position }) {
     if (!isSame && !old.isEqualNode(fresh)) {
       fresh.toggleAttribute("data-found", old.hasAttribute("data-found"));
       old.replaceWith(fresh);
+      window.htmx?.process(fresh);
       announce(fresh, old);
     }
     return;

@@ -33,6 +33,7 @@ class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=AudioFormat.choices,
         label=gettext_lazy("Sound formats"),
         help_text=gettext_lazy("None: not known."),
+        widget=forms.CheckboxSelectMultiple,
     )
     voices = forms.CharField(
         required=False,

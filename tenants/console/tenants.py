@@ -71,7 +71,7 @@ class NewTenantForm(TenantForm):
 
     def clean_slug(self) -> str:
         """What was typed, else the name in the letters of an address."""
-        slug = self.cleaned_data["slug"] or slugify(self.cleaned_data.get("name", ""))[:50]
+        slug: str = self.cleaned_data["slug"] or slugify(self.cleaned_data.get("name", ""))[:50]
         if not slug:
             raise ValidationError(_("Give a short name of letters and digits."))
         return slug

@@ -91,7 +91,8 @@ def _sandbox(apps, name):
     if is_realtime:
         _price(apps, model, EXAMPLE, **dict(zip(PRICE_FIELDS, REALTIME[name][3])))
     else:
-        _price(apps, model, EXAMPLE, a_minute="0.017")
+        # The sandbox counts tokens where the provider may count the time.
+        _price(apps, model, EXAMPLE, a_minute="0.017", text_in="2.50", text_out="10", audio_in="6")
 
 
 def _price(apps, model, source, **amounts):

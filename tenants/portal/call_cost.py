@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from tenants.models import Call, CallUsage
+from tenants.models.choices import CallState
 from tenants.portal.charts import Cell, Chart, Column, Row
 from tenants.portal.timeline import TurnBar
 from tenants.templatetags.ui import count, milliseconds, money
+
+COUNTED_WITHIN: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +38,33 @@ class CallCost:
     total: str
     note: str | Promise
     lines: list[UsageLine]
+    ask: str = ""
+    """Where a page asks again, for it is being counted now."""
 
 
 def call_cost(call: Call) -> CallCost:
     used = list(CallUsage.objects.filter(call=call).select_related("price"))
     lines = [_line(usage) for usage in used]
     if call.settled_at is None:
-        note: str | Promise = _("It is counted when the call is over.")
-        return CallCost(total="", note=note if lines or call.is_open else "", lines=lines)
+        return _unsettled(call, [replace(line, cost="") for line in lines])
     missing = any(usage.cost is None for usage in used)
     return CallCost(
         total=money(call.cost, call.currency),
         note=gettext_lazy("No price is known for a model of this call.") if missing else "",
         lines=lines,
     )
+
+
+def _unsettled(call: Call, lines: list[UsageLine]) -> CallCost:
+    """Jobs count it soon after the end; they may have no way to tell an open page."""
+    if call.ended_at is None or call.state == CallState.REFUSED:
+        note = _("It is counted when the call is over.") if lines or call.is_open else ""
+        return CallCost(total="", note=note, lines=lines)
+    ask = ""
+    if call.tenant and timezone.now() - call.ended_at < COUNTED_WITHIN:
+        place = {"slug": call.tenant.slug, "call_id": call.public_id}
+        ask = reverse("portal:call", kwargs=place)
+    return CallCost(total="", note=_("It is being counted."), lines=lines, ask=ask)
 
 
 def _line(usage: CallUsage) -> UsageLine:

@@ -28,6 +28,7 @@ from tenants.portal.setting_fields import (
     yes_no,
 )
 from tenants.portal.text_fields import TextsField
+from tenants.services import catalogue
 from tenants.services.effective import EffectiveSettings, EffectiveValue
 
 AUTOMATIC: Final = "auto"
@@ -63,15 +64,6 @@ SHOWN_IF: Final[dict[str, str]] = {
 }
 
 YES_NO: Final = ("interrupt", "vad_stops_agent", "vad_gates_audio", "record")
-
-SUGGESTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "model": ("gpt-realtime-2.1", "gpt-realtime-2.1-mini"),
-    "voice": (
-        "marin", "cedar", "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse",
-    ),
-    "transcription_model": ("gpt-transcribe", "gpt-live-transcribe", "gpt-realtime-whisper", OFF),
-}  # fmt: skip
-"""Offered, never required: model names are data."""
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -251,9 +243,15 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[name].label = str(setting_words.LABELS[name])
             if name in effective.values:
                 self._show_inherited(name, effective[name])
-        for name, offered in SUGGESTIONS.items():
+        offered = catalogue.offered()
+        suggestions = {
+            "model": offered.models,
+            "voice": offered.voices,
+            "transcription_model": [*offered.transcription_models, OFF],
+        }
+        for name, suggested in suggestions.items():
             self.fields[name].widget.attrs["list"] = f"id_{name}_list"
-            self.fields[name].suggestions = offered  # type: ignore[attr-defined]
+            self.fields[name].suggestions = suggested  # type: ignore[attr-defined]
         for name, field in self.fields.items():
             field.disabled = read_only or self.is_locked(name)
 
@@ -316,7 +314,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             is_here=field.value() not in (None, "") and not self.is_locked(name),
             inherited_text=setting_words.describe(name, value.inherited),
             inherited_short=setting_words.short(name, value.inherited),
-            inherited_level=value.inherited_level,
+            inherited_level="built-in" if self.level == "platform" else value.inherited_level,
             shown_if=SHOWN_IF.get(name, ""),
             locked=self.is_locked(name),
         )

@@ -148,7 +148,7 @@ def stats(report: Report) -> list[Stat]:
         Stat(id="usage-minutes", label=_("Minutes"), value=count(total.minutes)),
         Stat(
             id="usage-wait",
-            label=_("Callers wait for an answer"),
+            label=_("Answer delay"),
             value=milliseconds(total.wait_ms),
             note=_("median of the calls"),
         ),
@@ -187,7 +187,7 @@ def _by_day(
     rows = [
         Row(
             title=formats.date_format(day),
-            short=formats.date_format(day, "SHORT_DATE_FORMAT"),
+            short=formats.date_format(day, "j M"),
             cells=cells(sums),
         )
         for day, sums in report.by_day.items()

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants.models import ProviderAccount, ProviderModel, Tenant, User
-from tenants.models.choices import Provider
+from tenants.models.choices import ModelKind, Provider
 from tenants.services import audit, levels
 from tenants.services.levels import Holder, Levels
 from tenants.services.prices import provider_of
@@ -32,6 +32,26 @@ SETTINGS: Final = ("model", "transcription_model")
 """Settings that name a model."""
 AHEAD: Final = timedelta(days=180)
 """A shutdown that is farther away needs nobody yet."""
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What is suggested where a model or a voice is chosen; never required."""
+
+    models: list[str]
+    transcription_models: list[str]
+    voices: list[str]
+
+
+def offered() -> Offered:
+    """The names in the catalogue that the operator offers, each once."""
+    found = list(ProviderModel.objects.filter(is_offered=True).order_by("provider", "name"))
+    by_kind = {
+        kind: list(dict.fromkeys(model.name for model in found if model.kind == kind))
+        for kind in ModelKind
+    }
+    voices = dict.fromkeys(voice for model in found for voice in model.voices)
+    return Offered(by_kind[ModelKind.REALTIME], by_kind[ModelKind.TRANSCRIPTION], list(voices))
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,14 @@ def test_where_no_letter_goes_out_the_link_is_shown(
     assert f'action="{at("tenant", tenant_id=made.public_id)}"' in page
 
 
+def test_a_short_name_is_made_of_the_name(operator: Client):
+    data = NEW | {"slug": "", "name": "Dr. Müller & Söhne"}
+    assert operator.post(at("tenant_new"), data).status_code == 302
+    assert Tenant.objects.filter(slug="dr-muller-sohne").exists()
+    answer = operator.post(at("tenant_new"), data | {"name": "株式会社"})
+    assert "slug" in answer.context["form"].errors
+
+
 def test_a_short_name_that_is_taken_is_refused_at_its_field(acme: Tenant, operator: Client):
     answer = operator.post(at("tenant_new"), NEW | {"slug": "acme"})
     assert "slug" in answer.context["form"].errors
@@ -148,10 +156,14 @@ def test_a_model_is_added_and_changed(operator: Client):
     assert operator.post(at("model_new"), data).status_code == 302
     model = make_model("theirs", "other")
     assert (model.formats, model.voices) == (["pcmu", "pcm24k"], ["ada", "grace"])
+    for name in ("theirs", "grace"):
+        assert f'<option value="{name}">' in text(operator, at("defaults")), "it is suggested"
     url = at("model", model_id=model.pk)
     assert operator.post(url, data | {"shutdown_on": "2027-01-20"}).status_code == 302
     model.refresh_from_db()
     assert model.shutdown_on == date(2027, 1, 20)
+    operator.post(url, {name: value for name, value in data.items() if name != "is_offered"})
+    assert '<option value="theirs">' not in text(operator, at("defaults"))
     assert "in the catalogue already" in operator.post(at("model_new"), data).content.decode()
 
 

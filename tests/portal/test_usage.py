@@ -118,6 +118,36 @@ def test_the_budget_of_the_month_is_shown_beside_what_was_spent(
     assert "calls go on" in html
 
 
+def test_the_page_of_a_call_asks_until_its_cost_is_counted(
+    make_call: Callable[..., Call], alice: User, browse: Callable[[User], Client]
+):
+    now = timezone.now()
+    call = make_call(started_at=now, ended_at=now)
+
+    def cost() -> str:
+        html = browse(alice).get(address("call", call_id=call.public_id)).content.decode()
+        return html.split('id="call-cost"')[1].split("</div>")[0]
+
+    assert 'hx-trigger="load delay:2s"' in cost()
+    assert "It is being counted." in cost()
+    settle_due()
+    assert "hx-get" not in cost()
+    assert f"0.00{SPACE}USD" in cost()
+
+
+def test_a_cost_that_lacks_a_model_says_so(
+    used: Call, alice: User, browse: Callable[[User], Client]
+):
+    url = address("call", call_id=used.public_id)
+    assert "No price is known" not in browse(alice).get(url).content.decode()
+    used.usages(manager="all_tenants").create(
+        tenant=used.tenant, call=used, kind="transcription", model="other", responses=1
+    )
+    html = browse(alice).get(url).content.decode()
+    assert f"76.80{SPACE}USD" in html
+    assert "No price is known for a model of this call." in html
+
+
 def test_it_takes_few_queries(
     used: Call, alice: User, browse: Callable[[User], Client], django_assert_max_num_queries: Any
 ):
