@@ -128,7 +128,9 @@ async def step_of_a_call(world: World, house: House) -> Step:
     )
 
 
-async def test_the_browser_plays_it_beside_the_transcript(world: World, chromium: Browser) -> None:
+async def test_the_browser_plays_it_beside_the_transcript_until_it_is_deleted(
+    world: World, chromium: Browser
+) -> None:
     house = world.house(record=True)
     page = await signed_in(chromium, house)
     problems: list[str] = []
@@ -169,15 +171,12 @@ async def test_the_browser_plays_it_beside_the_transcript(world: World, chromium
     lasts = await page.evaluate("document.querySelector('audio').duration")
     assert abs(lasts * 1000 - kept.duration_ms) <= 20
     assert problems == []
+    await download_and_delete(page, house, kept)
 
 
-async def test_it_is_downloaded_and_deleted(world: World, chromium: Browser) -> None:
-    house = world.house(record=True)
-    call, _ = await recorded_call(house)
-    kept = await stored(call)
+async def download_and_delete(page: Page, house: House, kept: Recording) -> None:
     file = house.stack.data / kept.file.name
     data = file.read_bytes()
-    page = await signed_in(chromium, house, path=f"calls/{call.public_id}/")
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Download").click()
     found = await download.value
