@@ -29,6 +29,7 @@ export function startConfirming() {
       { once: true },
     );
   }, true);
+  document.dispatchEvent(new Event("confirming"));
 
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open]");

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.people import PASSWORD
-from tests.e2e.world import World
+from tests.e2e.world import PASSWORD, World
 
 AUTHENTICATOR = {
     "protocol": "ctap2",
