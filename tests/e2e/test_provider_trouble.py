@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tenants.models import ProviderAccount
+from tenants.models import CallEvent, ProviderAccount
 from tests.e2e.people import spoken
 from tests.e2e.world import House, World, eventually
 from tests.support.raw_phone import RawPhone, sound_seconds
 
+NOBODY = "ws://127.0.0.1:9/v1/realtime"
+"""The discard port: nothing answers there."""
 QUESTION = spoken("what are your opening hours")
 
 
@@ -56,6 +58,25 @@ async def test_a_session_that_dies_is_replaced_or_apologised_for(
     assert ended.end_cause in ("caller_hung_up", "provider_failed")
     account = ProviderAccount.all_tenants.get(pk=house.account.pk)
     assert account.last_problem_kind == kind
+
+
+async def test_a_second_account_takes_over_and_the_log_says_so(world: World) -> None:
+    house = world.house(url=NOBODY)
+    second = ProviderAccount(tenant=house.tenant, name="Second", url=world.sandbox_url())
+    second.set_secret("sandbox-test")
+    second.save()
+    house.agent.fallback_account = second
+    house.agent.save()
+    house.publish("with a second account")
+    async with RawPhone(server_of(house)) as phone:
+        assert (await phone.call(house.number.number)).status == 200
+        await phone.speech(seconds=60)
+        await phone.hang_up()
+    record = await house.ended_call()
+    assert (record.end_cause, record.account) == ("caller_hung_up", second)
+    assert {problem.kind for problem in world.problems(record)} == {"unreachable"}
+    notes = CallEvent.all_tenants.filter(call=record, kind="fallback_used")
+    assert [note.text for note in notes] == ["Second"]
 
 
 async def test_pcm_that_was_declared_as_g711_is_played_as_pcm(world: World) -> None:

@@ -19,11 +19,13 @@ from tests.e2e.world import House, World, eventually
 GREETING = "Hello, you have reached the clinic. How can I help you?"
 ASKED = "Please connect me to the sales department."
 MICROPHONE_RATE = 48000
-BEFORE_SECONDS, AFTER_SECONDS = 9, 60
-"""Of silence around the words: the agent greets first, and answers then."""
+BEFORE_SECONDS, AFTER_SECONDS = 8, 30
+"""Of silence around the words: the agent greets first, and answers then. Chromium plays it again
+and again."""
 AUDIBLE = 0.01
 """RMS of full scale; a spoken word has ten times as much, silence none."""
 
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LOUDEST_WITHIN = """async ([bar, milliseconds]) => {
   const context = new AudioContext();
   const analyser = context.createAnalyser();
@@ -43,9 +45,16 @@ LOUDEST_WITHIN = """async ([bar, milliseconds]) => {
 
 
 @pytest.fixture
-def microphone(tmp_path: Path) -> Path:
+def asked(request: pytest.FixtureRequest) -> str:
+    """What the person says; nothing where a test does not say otherwise."""
+    return str(getattr(request, "param", ""))
+
+
+@pytest.fixture
+def microphone(tmp_path: Path, asked: str) -> Path:
     """A WAV of a caller who waits for the greeting, asks, and listens."""
-    words = np.frombuffer(speech.render(ASKED, "en", MICROPHONE_RATE), "<i2")
+    pcm = speech.render(asked, "en", MICROPHONE_RATE) if asked else b""
+    words = np.frombuffer(pcm, "<i2")
     before, after = (
         np.zeros(seconds * MICROPHONE_RATE, "<i2") for seconds in (BEFORE_SECONDS, AFTER_SECONDS)
     )
@@ -68,7 +77,7 @@ async def speaking(microphone: Path) -> AsyncIterator[Browser]:
                 *CHROMIUM_ARGUMENTS,
                 "--use-fake-device-for-media-stream",
                 "--use-fake-ui-for-media-stream",
-                f"--use-file-for-fake-audio-capture={microphone}%noloop",
+                f"--use-file-for-fake-audio-capture={microphone}",
                 "--allow-loopback-in-peer-connection",
             ],
         )
@@ -81,17 +90,24 @@ async def heard(page: Page) -> float:
     return float(await page.evaluate(LOUDEST_WITHIN, [AUDIBLE, BROWSER_MS]))
 
 
+async def begin(page: Page) -> None:
+    """Talk, once the page is painted: Chromium drops a click that comes before."""
+    await page.evaluate(PAINTED)
+    await page.get_by_role("button", name="Talk to this agent").click()
+    await expect(page.get_by_text("You are talking.")).to_be_visible()
+
+
 def path_of(house: House) -> str:
     return f"agents/{house.agent.public_id}/try/"
 
 
+@pytest.mark.parametrize("asked", [ASKED], indirect=True)
 async def test_a_person_talks_to_a_draft_and_hears_the_answer(
     world: World, speaking: Browser
 ) -> None:
     house = world.house(greeting=GREETING)
     page = await signed_in(speaking, house, path=path_of(house))
-    await page.get_by_role("button", name="Talk to this agent").click()
-    await expect(page.get_by_text("You are talking.")).to_be_visible()
+    await begin(page)
     assert await heard(page) >= AUDIBLE, "the greeting arrives in the browser"
 
     said = page.locator('#transcript [data-speaker="caller"][data-final="true"]')
@@ -115,11 +131,12 @@ async def test_a_person_talks_to_a_draft_and_hears_the_answer(
     assert ended.duration_ms > 3000
 
 
-async def test_the_end_on_the_other_side_is_seen(world: World, speaking: Browser) -> None:
+async def test_a_call_ends_on_the_other_side_and_the_next_with_its_page(
+    world: World, speaking: Browser
+) -> None:
     house = world.house(greeting=GREETING)
     page = await signed_in(speaking, house, path=path_of(house))
-    await page.get_by_role("button", name="Talk to this agent").click()
-    await expect(page.get_by_text("You are talking.")).to_be_visible()
+    await begin(page)
     record = page.get_by_role("link", name="Open the record of this conversation")
     other = await signed_in(speaking, house)
     await other.goto(f"{house.stack.web}{await record.get_attribute('href')}")
@@ -127,13 +144,10 @@ async def test_the_end_on_the_other_side_is_seen(world: World, speaking: Browser
     await other.get_by_role("dialog").get_by_role("button", name="End call").click()
     await expect(page.get_by_text("The call is over.")).to_be_visible()
     await expect(page.get_by_role("button", name="Talk to this agent")).to_be_enabled()
-    assert (await house.ended_call()).end_cause == "operator_hung_up"
+    first = await house.ended_call()
+    assert first.end_cause == "operator_hung_up"
 
-
-async def test_leaving_the_page_ends_the_call(world: World, speaking: Browser) -> None:
-    house = world.house(greeting=GREETING)
-    page = await signed_in(speaking, house, path=path_of(house))
-    await page.get_by_role("button", name="Talk to this agent").click()
-    await expect(page.get_by_text("You are talking.")).to_be_visible()
+    await begin(page)
+    await eventually(lambda: Call.all_tenants.filter(tenant=house.tenant, pk__gt=first.pk).first())
     await page.close()
     assert (await house.ended_call()).end_cause in {"caller_hung_up", "operator_hung_up"}
