@@ -19,6 +19,7 @@ TITLES: Final = {
     "call-runs": "The call still runs",
     "worker-old": "The media worker does not know this",
     "in-use": "It is in use",
+    "cannot-try": "The agent cannot be tried now",
     "not-checked": "The next key was not seen to work",
     "last-owner": "The last owner stays",
     "key-reused": "The idempotency key was used for something else",

@@ -1,4 +1,4 @@
-"""What an owner does over REST: the company, its data, support, a provider's next key."""
+"""The company, its data, support, a provider's next key, fallback and chat, over REST."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.utils import timezone
 
 from tenants.models import (
     Agent,
@@ -15,6 +16,7 @@ from tenants.models import (
     SupportGrant,
     Tenant,
     User,
+    Worker,
 )
 from tenants.models.choices import CheckState
 from tenants.services import exports
@@ -111,6 +113,23 @@ def test_an_agents_fallback(
     ):
         document = problem_of(api.patch(path, {name: value}), 422, "refused")
         assert document["errors"][0]["pointer"] == f"#/{name}"
+
+
+def test_a_chat_with_an_agent(
+    api: Api, api_of: Callable[..., Api], bob: User, acme: Tenant, published: Agent, worker: Worker
+):
+    path = f"/agents/{published.public_id}/chats"
+    problem_of(api.post(path, {}), 409, "cannot-try")
+    worker.connected, worker.last_seen_at = True, timezone.now()
+    worker.commands = ["chat.start", "chat.text"]
+    worker.save()
+    begun = api.post(path, {"source": "draft"})
+    assert begun.status_code == 202, begun.content
+    assert (begun.json()["kind"], begun.json()["draft_version"]) == ("chat", 1)
+    here = f"/calls/{begun.json()['id']}/chat"
+    assert api.post(here, {"text": "When are you open?"}).json()["item_id"].startswith("chat_")
+    other = api_of(bob, acme, "live:act")
+    problem_of(other.post(here, {"text": "Me too."}), 409, "cannot-try")
 
 
 def test_what_is_an_owners_is_no_admins(api_of: Callable[..., Api], bob: User, acme: Tenant):

@@ -100,6 +100,8 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "mute_agent": ("live:act", EDITOR),
     "transfer_call": ("live:act", EDITOR),
     "hang_up_call": ("live:act", EDITOR),
+    "begin_chat": ("live:act", EDITOR),
+    "write_in_chat": ("live:act", EDITOR),
     "get_recording": ("calls:read", VIEWER),
     "delete_recording": ("calls:write", ADMIN),
     "get_usage": ("usage:read", VIEWER),
