@@ -39,6 +39,7 @@ def django_db_setup(stack: RunningStack, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         connection.close()
         connection.settings_dict["NAME"] = stack.data / "pbxai.sqlite3"
+        settings.SECRET_KEY = (stack.data / "keys" / "secret_key").read_text().strip()
         settings.KEYRING = KeyRingSource(path=stack.data / "keys" / "keyring")
         yield
         connection.close()

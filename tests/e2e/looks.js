@@ -2,14 +2,33 @@
 
 window.looks = {
   shifted: 0,
+  refused: [],
   reachable: [],
   reached: new Set(),
+  walked: null,
 
   classes: (one) => one.className.baseVal ?? one.className,
 
   named(one) {
     const words = one.getAttribute("aria-label") ?? one.name ?? one.textContent ?? "";
     return `${one.tagName.toLowerCase()}#${one.id}.${this.classes(one)}[${words.trim().slice(0, 30)}]`;
+  },
+
+  // Two frames after the page's feed has said whether it is open.
+  async settled() {
+    const isFed = () =>
+      !document.querySelector("#feed-state[data-feed]") || document.documentElement.dataset.feed;
+    let frames = 0;
+    while (frames < 2) {
+      await new Promise(requestAnimationFrame);
+      frames = isFed() ? frames + 1 : 0;
+    }
+  },
+
+  // Show what a person may open in the page: sections behind tabs, and details.
+  unfold() {
+    for (const panel of document.querySelectorAll("[data-panel]")) panel.hidden = false;
+    for (const details of document.querySelectorAll("details:not(.menu)")) details.open = true;
   },
 
   // What makes the page scroll sideways; what scrolls by itself may be wide.
@@ -25,7 +44,8 @@ window.looks = {
       .concat(`scrolls to ${scrolls}`);
   },
 
-  // Begin a walk by Tab: note what it has to reach. Of radio buttons Tab reaches one a group.
+  // Begin a walk by Tab at the page's top: note what it has to reach, and give how much that is. Of
+  // radio buttons Tab reaches one a group.
   begin() {
     const groups = new Set();
     const all = document.querySelectorAll(
@@ -42,19 +62,34 @@ window.looks = {
       return true;
     });
     this.reached = new Set();
-    document.activeElement?.blur();
+    this.walked = { at: null, isOver: false, found: [] };
+    const top = document.createElement("span");
+    top.tabIndex = -1;
+    (document.querySelector("dialog:modal") ?? document.body).prepend(top);
+    top.focus();
+    top.remove();
     window.scrollTo(0, 0);
+    return this.reachable.length;
   },
 
-  // Where Tab has led: its name, whether the focus is drawn, whether it is not covered.
-  focused() {
+  // Where a Tab has led: whether the focus is drawn there, and not covered.
+  step() {
     const one = document.activeElement;
-    if (!one || one === document.body || this.reached.has(one)) return null;
+    if (one === this.walked.at) return; // a date has several places for the focus
+    this.walked.at = one;
+    if (!one || one === document.body || this.reached.has(one)) {
+      this.walked.isOver = true;
+      return;
+    }
     this.reached.add(one);
     const style = getComputedStyle(one);
-    const drawn = style.outlineStyle !== "none" || style.boxShadow !== "none";
+    if (style.outlineStyle === "none" && style.boxShadow === "none") {
+      this.walked.found.push(`focus cannot be seen on ${this.named(one)}`);
+    }
     const boxes = [...one.getClientRects()].filter((rect) => rect.width && rect.height);
-    return { name: this.named(one), drawn, seen: boxes.some((box) => this.seen(one, box)) };
+    if (!boxes.some((box) => this.seen(one, box))) {
+      this.walked.found.push(`something lies over ${this.named(one)}`);
+    }
   },
 
   seen(one, box) {
@@ -68,7 +103,7 @@ window.looks = {
   missed() {
     return this.reachable
       .filter((one) => !this.reached.has(one) && one.checkVisibility())
-      .map((one) => this.named(one));
+      .map((one) => `Tab does not reach ${this.named(one)}`);
   },
 };
 
@@ -77,3 +112,12 @@ new PerformanceObserver((list) => {
     if (!entry.hadRecentInput) window.looks.shifted += entry.value;
   }
 }).observe({ type: "layout-shift", buffered: true });
+
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.looks.refused.push(`${event.effectiveDirective} refused ${event.blockedURI}`);
+});
+
+// The key's own work is done when it is let go.
+window.addEventListener("keyup", (event) => {
+  if (event.key === "Tab" && window.looks.walked) window.looks.step();
+}, true);

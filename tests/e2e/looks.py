@@ -5,24 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.async_api import Page
 
 SCRIPT: Final = Path(__file__).with_name("looks.js")
 """Put into each page before its own scripts."""
-RULES: Final = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+RULES: Final = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}
+COLOURS: Final = {"type": "rule", "values": ["color-contrast"]}
+"""The one rule that light and dark can tell apart."""
+AXE: Final = """async ([within, only]) => {
+  const options = {runOnly: only, resultTypes: ["violations"], preload: false};
+  return (await axe.run(within, options)).violations;
+}"""
 MOST_TABS: Final = 400
+TABS_AT_ONCE: Final = 10
 MOST_SHIFT: Final = 0.1
 """The bar of Core Web Vitals for a page that does not jump."""
 
 
-async def rules(page: Page) -> list[str]:
-    """What axe finds."""
-    options = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
-    found = await Axe().run(page, options=options)
+async def rules(page: Page, within: str = ":root", only: dict[str, Any] = RULES) -> list[str]:
+    """What axe finds in that part of the page."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE_SCRIPT)
     return [
         f"{violation['id']}: {node['target']} {_why(node)}"
-        for violation in found.response["violations"]
+        for violation in await page.evaluate(AXE, [within, only])
         for node in violation["nodes"][:3]
     ]
 
@@ -37,23 +44,26 @@ async def width(page: Page) -> list[str]:
     return list(await page.evaluate("looks.wider()"))
 
 
+async def refused(page: Page) -> list[str]:
+    """What the content policy refused."""
+    return list(await page.evaluate("looks.settled().then(() => looks.refused)"))
+
+
 async def jumps(page: Page) -> list[str]:
-    shifted = float(await page.evaluate("looks.shifted"))
+    """Whether the page jumped while it loaded."""
+    shifted = float(await page.evaluate("looks.settled().then(() => looks.shifted)"))
     return [f"jumps by {shifted:.3f}"] if shifted > MOST_SHIFT else []
 
 
 async def tabs(page: Page) -> list[str]:
     """What Tab alone does not reach, does not show, or shows below something else."""
-    found = []
-    await page.evaluate("looks.begin()")
-    for _press in range(MOST_TABS):
-        await page.keyboard.press("Tab")
-        at = await page.evaluate("looks.focused()")
-        if at is None:
+    presses = int(await page.evaluate("looks.begin()"))
+    pressed = 0
+    while pressed < MOST_TABS:
+        for _press in range(presses):
+            await page.keyboard.press("Tab")
+        pressed += presses
+        if await page.evaluate("looks.walked.isOver"):
             break
-        if not at["drawn"]:
-            found.append(f"focus cannot be seen on {at['name']}")
-        if not at["seen"]:
-            found.append(f"something lies over {at['name']}")
-    missed = await page.evaluate("looks.missed()")
-    return [*found, *[f"Tab does not reach {name}" for name in missed]]
+        presses = TABS_AT_ONCE
+    return list(await page.evaluate("[...looks.walked.found, ...looks.missed()]"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F
 from django.utils import timezone
 
 from tenants.models import Agent, Call, CallUsage, Number, Price, ProviderAccount, Tenant, Turn
 from tenants.services import days, settling
+from tenants.services.publishing import publish, save_draft
 
 SEED: Final = 7
 DAYS: Final = 14
@@ -32,21 +32,40 @@ REFUSED_SHARE: Final = 0.02
 MODELS: Final = {"Reception": "gpt-realtime-2.1", "Sales desk": "gpt-realtime-2.1"}
 OTHER_MODEL: Final = "gpt-realtime-2.1-mini"
 TURN_MS: Final = 9000
+LONG_AGO: Final = date(2020, 1, 1)
 
 
-def make_past(tenant: Tenant) -> None:
+NEIGHBOURS: Final = (
+    ("Brandt & Sons Heating", 0.4, 60),
+    ("Castle Hotel Lindau", 0.8, 200),
+    ("Dr Weiss Veterinary Practice", 0.2, None),
+    ("Northwind Logistics", 0.6, 120),
+)
+"""Other tenants for the operator's pages: name, share of the calls, budget a month."""
+
+
+def make_neighbours() -> None:
+    for place, (name, share, budget) in enumerate(NEIGHBOURS):
+        tenant = Tenant.objects.create(slug=f"neighbour-{place}", name=name, budget_month=budget)
+        agent = Agent(tenant=tenant, name="Reception", instructions=f"You are {name}'s reception.")
+        publish(agent=save_draft(agent=agent, user=None), user=None, note="First revision")
+        Number.all_tenants.create(tenant=tenant, number=f"+4930231250{place}", agent=agent)
+        make_past(tenant, share)
+
+
+def make_past(tenant: Tenant, share: float = 1) -> None:
     """Calls of the last days, settled, at an account of the tenant's own."""
-    chance = random.Random(SEED)
+    chance = random.Random(f"{SEED} {tenant.slug}")
     account = ProviderAccount(tenant=tenant, name="Main account", check_state="ok")
     account.set_secret("sk-of-nobody-at-all")
     account.checked_at = timezone.now()
     account.save()
     # The catalogue's prices begin on the day on which they were read.
-    Price.objects.update(valid_from=F("valid_from") - timedelta(days=365))
+    Price.objects.filter(valid_from__gt=LONG_AGO).update(valid_from=LONG_AGO)
     numbers = list(Number.all_tenants.filter(tenant=tenant).select_related("agent"))
     calls = [
-        _call(tenant, account, chance.choices(numbers, (6, 2, 2))[0], at, chance)
-        for at in _moments(chance)
+        _call(tenant, account, chance.choices(numbers, (6, 2, 2)[: len(numbers)])[0], at, chance)
+        for at in _moments(chance, share)
     ]
     Call.all_tenants.bulk_create(calls)
     answered = [call for call in calls if call.answered_at]
@@ -57,13 +76,15 @@ def make_past(tenant: Tenant) -> None:
     days.remake_due()
 
 
-def _moments(chance: random.Random) -> Iterator[datetime]:
+def _moments(chance: random.Random, share: float) -> Iterator[datetime]:
     """When calls began, the oldest first; in the hours of an office, the last a while ago."""
     now = timezone.now()
     for back in range(DAYS, -1, -1):
         morning = (now - timedelta(days=back)).replace(hour=7, minute=0, second=0)
-        count = BUSY if morning.weekday() < 5 else QUIET
-        minutes = sorted(chance.randint(0, 600) for _ in range(chance.randint(count - 6, count)))
+        count = round(share * (BUSY if morning.weekday() < 5 else QUIET))
+        minutes = sorted(
+            chance.randint(0, 600) for _ in range(chance.randint(count * 5 // 6, count))
+        )
         moments = (morning + timedelta(minutes=minute) for minute in minutes)
         yield from (at for at in moments if at < now - timedelta(minutes=20))
 

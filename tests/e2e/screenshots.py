@@ -126,14 +126,15 @@ def _prepare(stack: RunningStack) -> str:
     django.setup()
     from tenants.models import Agent, Tenant
     from tenants.services.publishing import save_draft
-    from tests.e2e.past import make_past
+    from tests.e2e.past import make_neighbours, make_past
 
     tenant = Tenant.objects.get()
     tenant.budget_month = 150
     tenant.save()
     make_past(tenant)
-    agent = Agent.all_tenants.get(name="Reception")
-    agent.instructions = agent.instructions.replace(
+    make_neighbours()
+    agent = Agent.all_tenants.get(tenant=tenant, name="Reception")
+    agent.instructions = (agent.instructions or "").replace(
         "goodbye and hang up.", "goodbye by name, {{caller_name}}, and hang up."
     )
     save_draft(agent=agent, user=None)

@@ -7,42 +7,58 @@ tables of addresses, so a new one is walked as soon as it has its row.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.template.loader import render_to_string
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, Route, expect
 
 from tenants.models import Call, IdentityProvider, ProviderModel, User, Worker
+from tenants.services import members
 from tests.console import addresses as console
 from tests.e2e import looks
-from tests.e2e.chromium import BROWSER_MS
-from tests.e2e.world import House, World
+from tests.e2e.walk import DESK, WIDTHS, at_a_desk, both, on_a_telephone, walk, window
+from tests.e2e.world import PASSWORD, House, World
 from tests.portal import addresses as portal
 from tests.portal.conftest import talk
 from tests.portal.gallery import gallery
 
 LONG: Final = "Gemeinschaftspraxis Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbau Wien"
-WIDTHS: Final = (390, 320)
-"""A telephone; and what WCAG 1.4.10 (reflow) asks for."""
-SIGNED_OUT: Final = ("account_login",)
-SIGNED_IN: Final = ("account_change_password", "account_reauthenticate")
-
-Look = Callable[[Page], Awaitable[list[str]]]
+SIGNED_OUT: Final = (
+    "account_login",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key_done",
+)
+SIGNED_IN: Final = (
+    "account_change_password",
+    "account_reauthenticate",
+    "account_logout",
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_list_webauthn",
+    "mfa_add_webauthn",
+    "usersessions_list",
+)
+RECORDS: Final = ("index", "tenants_call_changelist", "tenants_tenant_add")
+FAULTS: Final = ("400", "403", "403_csrf", "404", "429", "500")
 
 
 @dataclass(frozen=True)
 class Place:
     house: House
     things: dict[str, Any]
+    english: User
+    """Owns the tenant, and is one of the operator's people too; so is the one who reads German."""
+    german: User
 
     def portal(self) -> list[str]:
         slug = self.house.tenant.slug
@@ -55,6 +71,10 @@ class Place:
 
 @pytest.fixture
 def place(world: World) -> Place:
+    return furnish(world)
+
+
+def furnish(world: World) -> Place:
     """A tenant in which everything has a long name, and a call in which everything happened."""
     house = world.house()
     for row in (house.tenant, house.agent):
@@ -82,7 +102,7 @@ def place(world: World) -> Place:
         "model_id": model.pk,
         "provider_id": provider.public_id,
     }
-    return Place(house, things)
+    return Place(house, things, _walker(world, house, "en"), _walker(world, house, "de"))
 
 
 def _call(house: House, state: str, **fields: Any) -> Call:
@@ -104,122 +124,132 @@ def _call(house: House, state: str, **fields: Any) -> Call:
     )
 
 
-@pytest.fixture
-def everybody(world: World, place: Place) -> dict[str, User]:
-    """An owner who is one of the operator's people too: one who reads English, one German."""
-    people = {}
-    for language in ("en", "de"):
-        email = f"walker-{language}-{place.house.tenant.slug}@house.example"
-        user = world.person(email, place.house.tenant, "owner")
-        User.objects.filter(pk=user.pk).update(language=language, is_staff=True, is_superuser=True)
-        people[language] = user
-    return people
+def _walker(world: World, house: House, language: str) -> User:
+    user = world.person(f"{language}-{house.tenant.slug}@house.example", house.tenant, "owner")
+    user.language = language
+    user.is_staff = user.is_superuser = True
+    user.save()
+    return user
 
 
-@asynccontextmanager
-async def window(
-    chromium: Browser, web: str, user: User | None, width: int
-) -> AsyncIterator[BrowserContext]:
-    """A window in which `user` is signed in."""
-    context = await chromium.new_context(
-        viewport={"width": width, "height": 900}, reduced_motion="reduce", base_url=web
-    )
-    context.set_default_timeout(BROWSER_MS)
-    await context.add_init_script(path=looks.SCRIPT)
-    if user:
-        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": web}
-        await context.add_cookies([cookie])  # type: ignore[list-item]
-    try:
-        yield context
-    finally:
-        await context.close()
+def assert_none(found: list[str]) -> None:
+    assert not found, "\n".join(["", *found])
 
 
-def _session(user: User) -> str:
-    """Signing in itself is tested elsewhere, and is throttled."""
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    return str(session.session_key)
-
-
-async def walk(context: BrowserContext, paths: Sequence[str], look: Look) -> list[str]:
-    """What is found on these pages, with the page's path before it."""
-    found = []
-    page = await context.new_page()
-    for path in paths:
-        answer = await page.goto(path)
-        assert answer is not None
-        assert answer.status == 200, path
-        if not (await answer.text()).lstrip().lower().startswith("<!doctype"):
-            await put_into_a_page(page, await answer.text())
-        found += [f"{path}: {what}" for what in await look(page)]
-    return found
-
-
-async def put_into_a_page(page: Page, part: str) -> None:
-    """A part that a page fetches is looked at where pages have it."""
-    await page.goto("/")
-    await page.evaluate("(part) => { document.getElementById('main').innerHTML = part; }", part)
-
-
-async def at_a_desk(page: Page) -> list[str]:
-    found = await looks.jumps(page)
-    found += await looks.tabs(page)
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found += [f"({scheme}) {what}" for what in await looks.rules(page)]
-    await page.emulate_media(color_scheme="light")
-    return found
-
-
-async def on_a_telephone(page: Page) -> list[str]:
-    found = [f"(phone) {what}" for what in await looks.rules(page)]
-    for width in WIDTHS:
-        await page.set_viewport_size({"width": width, "height": 844})
-        found += [f"({width} px) {what}" for what in await looks.width(page)]
-    await page.set_viewport_size({"width": WIDTHS[0], "height": 844})
-    return found
-
-
-async def test_the_portal(place: Place, everybody: dict[str, User], chromium: Browser) -> None:
-    assert await both(chromium, place.house.stack.web, everybody, place.portal()) == []
-
-
-async def test_the_console(place: Place, everybody: dict[str, User], chromium: Browser) -> None:
-    assert await both(chromium, place.house.stack.web, everybody, place.console()) == []
-
-
-async def both(
-    chromium: Browser, web: str, people: dict[str, User], paths: Sequence[str]
-) -> list[str]:
-    async with window(chromium, web, people["en"], 1440) as desk:
-        found = await walk(desk, paths, at_a_desk)
-    async with window(chromium, web, people["de"], WIDTHS[0]) as telephone:
-        return found + await walk(telephone, paths, on_a_telephone)
-
-
-async def test_the_entrance(place: Place, everybody: dict[str, User], chromium: Browser) -> None:
+async def test_the_portal(place: Place, chromium: Browser) -> None:
     web = place.house.stack.web
-    for user, names in ((None, SIGNED_OUT), (everybody["en"], SIGNED_IN)):
-        async with window(chromium, web, user, 1440) as desk:
-            assert await walk(desk, [reverse(name) for name in names], at_a_desk) == []
+    assert_none(await both(chromium, web, place.english, place.german, place.portal()))
+
+
+async def test_the_console(place: Place, chromium: Browser) -> None:
+    web = place.house.stack.web
+    assert_none(await both(chromium, web, place.english, place.german, place.console()))
+
+
+async def test_the_entrance(place: Place, chromium: Browser) -> None:
+    house = place.house
+    _row, invited = members.invite(
+        tenant=house.tenant,
+        user=house.owner,
+        email=f"new@{house.tenant.slug}.example",
+        role="viewer",
+    )
+    key = default_token_generator.make_token(house.owner)
+    paths = [
+        *(reverse(name) for name in SIGNED_OUT),
+        reverse("account_reset_password_from_key", args=[user_pk_to_url_str(house.owner), key]),
+        reverse("account_reset_password_from_key", args=["x", "y"]),
+        reverse("portal:sign_in", args=[house.tenant.slug]),
+        reverse("portal:invitation", args=[invited]),
+    ]
+    assert_none(await both(chromium, house.stack.web, None, None, paths))
+
+
+async def test_what_is_a_persons_own(place: Place, chromium: Browser) -> None:
+    paths = [reverse(name) for name in SIGNED_IN]
+    web = place.house.stack.web
+    assert_none(await both(chromium, web, place.english, place.german, paths))
+
+
+async def test_the_second_step(place: Place, chromium: Browser) -> None:
+    owner = place.house.owner
+    TOTP.activate(owner, generate_totp_secret())
+    async with window(chromium, place.house.stack.web, None, DESK) as desk:
+        page = await desk.new_page()
+        await page.goto(reverse("account_login"))
+        await page.get_by_label("E-mail").fill(owner.email)
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await page.wait_for_url("**/2fa/authenticate/**")
+        assert_none(await at_a_desk(page) + await on_a_telephone(page))
+
+
+async def test_menus_open(place: Place, chromium: Browser) -> None:
+    web = place.house.stack.web
+    found = []
+    for user, width in ((place.english, DESK), (place.german, WIDTHS[0])):
+        async with window(chromium, web, user, width) as shown:
+            page = await shown.new_page()
+            await page.goto("/")
+            for menu in await page.locator("details.menu summary:visible").all():
+                await menu.click()
+                found += await looks.rules(page, "details[open]")
+                found += await looks.width(page)
+                await page.keyboard.press("Escape")
+                await expect(page.locator("details.menu[open]")).to_have_count(0)
+    assert_none(found)
+
+
+async def test_every_record(place: Place, chromium: Browser) -> None:
+    """Django's own pages: its house, our content policy."""
+    async with window(chromium, place.house.stack.web, place.english, DESK) as desk:
+        paths = [reverse(f"admin:{name}") for name in RECORDS]
+        assert_none(await walk(desk, paths, looks.refused))
+
+
+async def test_pages_that_say_no(place: Place, chromium: Browser) -> None:
+    web = place.house.stack.web
+    nowhere = ["/nowhere/", f"/t/{place.house.tenant.slug}/nowhere/", "/t/nowhere/"]
+    assert_none(await both(chromium, web, place.english, place.german, nowhere, status=404))
+    request = RequestFactory().get("/")
+    pages = {f"/shown/{name}": render_to_string(f"{name}.html", request=request) for name in FAULTS}
+    pages["/shown/bare"] = render_to_string("500.html")
+    assert_none(await _shown(chromium, web, pages))
+
+
+async def _shown(chromium: Browser, web: str, pages: dict[str, str]) -> list[str]:
+    """Walks pages that the tests themselves have made, with the product's own files."""
+
+    async def answer(route: Route) -> None:
+        page = pages[route.request.url.removeprefix(web)]
+        await route.fulfill(body=page, content_type="text/html; charset=utf-8")
+
+    async with window(chromium, web, None, DESK) as desk:
+        await desk.route("**/shown/*", answer)
+        return await walk(desk, list(pages), _everywhere)
+
+
+async def _everywhere(page: Any) -> list[str]:
+    found = await at_a_desk(page) + await on_a_telephone(page)
+    await page.set_viewport_size({"width": DESK, "height": 900})
+    return found
 
 
 async def test_components_that_no_page_shows(world: World, chromium: Browser) -> None:
-    async with window(chromium, world.stack.web, None, 1440) as desk:
+    assert_none(await _shown(chromium, world.stack.web, {"/shown/gallery": str(gallery())}))
+
+
+async def test_a_drawer_opens_and_shuts_by_keys(world: World, chromium: Browser) -> None:
+    async with window(chromium, world.stack.web, None, DESK) as desk:
         page = await desk.new_page()
+        body = str(gallery())
         await page.route(
-            "**/gallery", lambda route: route.fulfill(body=str(gallery()), content_type="text/html")
+            "**/gallery", lambda route: route.fulfill(body=body, content_type="text/html")
         )
         await page.goto("/gallery")
-        assert await at_a_desk(page) == []
-        await page.get_by_role("button", name="Say something").click()
-        await page.get_by_role("dialog").wait_for()
-        assert await at_a_desk(page) == []
+        opener = page.get_by_role("button", name="Say something")
+        await opener.press("Enter")
+        await expect(page.get_by_role("dialog")).to_be_visible()
         await page.keyboard.press("Escape")
-        assert await page.get_by_role("dialog").count() == 0
-        await page.set_viewport_size({"width": WIDTHS[1], "height": 844})
-        assert await looks.width(page) == []
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(opener).to_be_focused()

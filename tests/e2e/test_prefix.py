@@ -63,7 +63,7 @@ def fill_in(browser: httpx.Client, web: Installation, account: dict[str, str]) -
     assert answer.status_code == 200
 
 
-def test_signing_in_stays_below_and_so_do_the_cookies(web: Installation):
+def test_signing_in_stays_below_and_so_do_the_cookies(web: Installation) -> None:
     with sign_in(web) as browser:
         assert browser.get(f"{PREFIX}/").url.path == f"{PREFIX}/t/demo/"
         assert {(cookie.name, cookie.path) for cookie in browser.cookies.jar} >= {
@@ -74,7 +74,7 @@ def test_signing_in_stays_below_and_so_do_the_cookies(web: Installation):
         assert browser.get(f"{PREFIX}/").url.path == f"{PREFIX}/console/"
 
 
-def test_every_link_of_a_page_leads_below_and_static_files_are_there(web: Installation):
+def test_every_link_of_a_page_leads_below_and_static_files_are_there(web: Installation) -> None:
     with sign_in(web, "operator") as browser:
         pages = [browser.get(f"{PREFIX}{path}") for path in ("/console/", "/admin/")]
     with sign_in(web) as browser:
@@ -89,7 +89,7 @@ def test_every_link_of_a_page_leads_below_and_static_files_are_there(web: Instal
                 assert browser.get(link).status_code == 200, link
 
 
-def test_choices_are_kept_below_and_lead_back(web: Installation):
+def test_choices_are_kept_below_and_lead_back(web: Installation) -> None:
     with sign_in(web) as browser:
         browser.get(f"{PREFIX}/t/demo/")
         form = {"theme": "dark", "csrfmiddlewaretoken": browser.cookies["pbxai_csrf"]}
@@ -128,7 +128,7 @@ class Watched:
             self.found.append(f"{response.status} {response.url}")
 
 
-async def test_a_browser_never_leaves_it(web: Installation, chromium: Browser):
+async def test_a_browser_never_leaves_it(web: Installation, chromium: Browser) -> None:
     account = json.loads((web.data / "keys" / "demo.json").read_text())["owner"]
     page = await chromium.new_page()
     page.set_default_timeout(BROWSER_MS)
@@ -148,7 +148,7 @@ async def test_a_browser_never_leaves_it(web: Installation, chromium: Browser):
     assert watched.found == []
 
 
-def test_a_page_feeds_itself_and_its_parts_lead_below(web: Installation):
+def test_a_page_feeds_itself_and_its_parts_lead_below(web: Installation) -> None:
     with sign_in(web) as browser:
         page = browser.get(f"{PREFIX}/t/demo/live/")
         feed = re.search(r'data-feed="([^"]+)"', page.text)
@@ -165,7 +165,7 @@ def test_a_page_feeds_itself_and_its_parts_lead_below(web: Installation):
     assert f'href="{PREFIX}/t/demo/calls/' in call
 
 
-def test_a_proxy_may_strip_the_prefix(web: Installation):
+def test_a_proxy_may_strip_the_prefix(web: Installation) -> None:
     answer = httpx.get(f"http://{web.web}/t/demo/agents/", timeout=WAIT_SECONDS)
     assert answer.headers["Location"] == f"{PREFIX}/accounts/login/?next={PREFIX}/t/demo/agents/"
     assert httpx.get(f"http://{web.web}/healthz", timeout=WAIT_SECONDS).status_code == 200
@@ -173,7 +173,7 @@ def test_a_proxy_may_strip_the_prefix(web: Installation):
 
 
 @pytest.mark.parametrize("path", [PREFIX, ""])
-def test_a_worker_finds_the_web_side(web: Installation, path: str):
+def test_a_worker_finds_the_web_side(web: Installation, path: str) -> None:
     told = {"PBXAI_WORKER_TOKEN": web.token, "PBXAI_WEB_URL": f"http://{web.web}{path}/"}
     address = read_config(told).web_url
     socket = "ws" + address.removeprefix("http") + contract.LINK_PATH
@@ -211,5 +211,5 @@ def test_a_worker_finds_the_web_side(web: Installation, path: str):
         ("/pbxai/", "/pbx/pbxai/"),
     ],
 )
-def test_a_path_is_made_whole_once(path: str, whole: str):
+def test_a_path_is_made_whole_once(path: str, whole: str) -> None:
     assert whole_path("/pbx", path) == whole
