@@ -1,4 +1,5 @@
 // Writing with an agent. Words are sent once the chat runs; Enter sends, Shift and Enter is a new line.
+// Who leaves the page ends the chat.
 
 import { busy, isOver, source, watch } from "./trying.js";
 
@@ -15,6 +16,9 @@ endButton.addEventListener("click", () => post({ call, end: "1" }));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   send();
+});
+window.addEventListener("pagehide", () => {
+  if (call) navigator.sendBeacon(form.action, filled({ call, end: "1" }));
 });
 text.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -64,14 +68,17 @@ async function send() {
   text.focus();
 }
 
+function filled(fields) {
+  const data = new FormData();
+  data.set("csrfmiddlewaretoken", form.querySelector("[name=csrfmiddlewaretoken]").value);
+  for (const [name, value] of Object.entries(fields)) data.set(name, value);
+  return data;
+}
+
 // What the server answered; null when it refused or could not be reached, which is said.
 async function post(fields) {
-  const data = new FormData();
-  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
-  for (const [name, value] of Object.entries(fields)) data.set(name, value);
   try {
-    const headers = { "X-CSRFToken": token };
-    const answer = await fetch(form.action, { method: "POST", body: data, headers });
+    const answer = await fetch(form.action, { method: "POST", body: filled(fields) });
     const said = await answer.json();
     if (answer.ok) return said;
     say(said.error);

@@ -44,8 +44,8 @@ class Actions:
 
 
 def actions(request: TenantRequest, call: Call) -> Actions | None:
-    """None: the call is over, or this person may only watch."""
-    if not call.is_open or not may(request.member, "edit"):
+    """None: the call is over, or has no voice, or this person may only watch."""
+    if not call.is_open or call.kind == CallKind.CHAT or not may(request.member, "edit"):
         return None
     found = Actions(
         call_id=str(call.public_id),

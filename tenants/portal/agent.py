@@ -132,7 +132,7 @@ def _editor(
     published = stored.published
     values = sample(stored, effective.language)
     context = {
-        **preview_of(str(effective["instructions"].value), values),
+        **preview_of(_shown_prompt(form, effective), values),
         "agent": stored,
         "form": form,
         "published": published,
@@ -147,6 +147,13 @@ def _editor(
     }
     status = 409 if conflict else 200
     return render_page(request, "portal/agent.html", context, here="agents", status=status)
+
+
+def _shown_prompt(form: AgentForm, effective: EffectiveSettings) -> str:
+    """The prompt that stands in the form, saved or not; the inherited one while that is empty."""
+    holds = effective["instructions"]
+    typed = "" if holds.locked else str(form["instructions"].value() or "").strip()
+    return typed or str(holds.inherited if form.is_bound else holds.value)
 
 
 class PublishForm(forms.Form):

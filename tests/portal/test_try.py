@@ -75,6 +75,7 @@ def test_a_chat_is_begun_written_in_and_ended(
     assert (call.kind, call.placed_by, call.revision) == ("chat", erin, published.published)
     assert begun["feed"] == f"/ws/t/acme/calls/{call.public_id}?lang=en"
     assert begun["page"] == address("call", call_id=call.public_id)
+    assert "data-actions" not in browser.get(begun["page"]).content.decode(), "it has no voice"
     said = browser.post(url, {"call": begun["call"], "text": "Hello?"})
     assert said.json()["item_id"].startswith("chat_")
     assert browser.post(url, {"call": begun["call"], "end": "1"}).json() == {}
