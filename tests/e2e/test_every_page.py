@@ -161,6 +161,7 @@ async def test_the_entrance(place: Place, chromium: Browser) -> None:
         reverse("account_reset_password_from_key", args=["x", "y"]),
         reverse("portal:sign_in", args=[house.tenant.slug]),
         reverse("portal:invitation", args=[invited]),
+        reverse("api-v1:docs"),
     ]
     assert_none(await both(chromium, house.stack.web, None, None, paths))
 
