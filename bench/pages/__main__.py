@@ -152,13 +152,16 @@ def _report(found: list[Measured], left_out: list[str]) -> str:
         f" {TranscriptEntry.all_tenants.count():,} transcript entries;"
         f" {len(found[0].times_ms)} rounds. Goal: p95 {GOAL_MS:.0f} ms, {MOST_QUERIES} queries.",
         "",
-        "| page | p50, ms | p95, ms | queries | |",
-        "|---|---:|---:|---:|---|",
+        "CPU: of the web process and of its server process of PostgreSQL, median.",
+        "",
+        "| page | p50, ms | p95, ms | CPU web, ms | CPU database, ms | queries | |",
+        "|---|---:|---:|---:|---:|---:|---|",
     ]
     for page in sorted(found, key=lambda page: -page.p95):
         remark = "" if page.holds else f"**too much, or {page.status}**"
         lines.append(
-            f"| {page.name} | {page.p50:.0f} | {page.p95:.0f} | {page.queries} | {remark} |"
+            f"| {page.name} | {page.p50:.0f} | {page.p95:.0f} | {page.web_ms:.0f}"
+            f" | {page.database_ms:.0f} | {page.queries} | {remark} |"
         )
     lines += ["", f"Not asked for: {', '.join(left_out) or 'none'}.", ""]
     return "\n".join(lines)

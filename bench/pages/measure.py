@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -38,19 +39,23 @@ from tests.portal import addresses as portal
 SLOW_QUERY_S: Final = 0.020
 GOAL_MS: Final = 150.0
 MOST_QUERIES: Final = 20
+CPU_RUNS: Final = 5
 DEEP: Final = 100
 """Pages into the list of calls."""
 
 
 @dataclass
 class Measured:
-    """A page: server times in ms over HTTP, queries, and plans of those that were slow."""
+    """A page: times in ms over HTTP, CPU times, queries, and plans of those that were slow."""
 
     name: str
     path: str
     status: int = 0
     times_ms: list[float] = field(default_factory=list)
     queries: int = 0
+    web_ms: float = 0.0
+    """CPU time, as `database_ms`: however busy the machine is."""
+    database_ms: float = 0.0
     plans: list[str] = field(default_factory=list)
 
     @property
@@ -217,6 +222,7 @@ def explain_all(found: list[Measured]) -> None:
     browser = Client(raise_request_exception=False, headers={"host": host})
     browser.force_login(User.objects.get(email=EMAIL), settings.AUTHENTICATION_BACKENDS[0])
     for page in found:
+        page.web_ms, page.database_ms = _cpu_ms(browser, page.path)
         with CaptureQueriesContext(connection) as asked:
             browser.get(page.path)
         page.queries = len(asked)
@@ -224,10 +230,27 @@ def explain_all(found: list[Measured]) -> None:
             page.plans.append("\n".join(query["sql"] for query in asked.captured_queries))
         for query in asked.captured_queries:
             if float(query["time"]) >= SLOW_QUERY_S and query["sql"].startswith("SELECT"):
-                page.plans.append(_plan(query["sql"]))
+                page.plans += _plan(query["sql"])
 
 
-def _plan(sql: str) -> str:
+def _cpu_ms(browser: Client, path: str) -> tuple[float, float]:
+    """What a request costs this process and its server process of PostgreSQL; medians."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        server = Path(f"/proc/{cursor.fetchone()[0]}/schedstat")
+    costs = []
+    for _ in range(CPU_RUNS):
+        began, mine = int(server.read_text().split()[0]), time.process_time()
+        browser.get(path)
+        mine = time.process_time() - mine
+        costs.append((mine * 1e3, (int(server.read_text().split()[0]) - began) / 1e6))
+    return statistics.median(web for web, _ in costs), statistics.median(at for _, at in costs)
+
+
+def _plan(sql: str) -> list[str]:
+    """The plan, if the query is slow by the database's own clock too."""
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS) " + sql)
-        return sql + "\n" + "\n".join(line for (line,) in cursor.fetchall())
+        lines = [line for (line,) in cursor.fetchall()]
+    took_ms = float(lines[-1].split()[-2])
+    return ["\n".join((sql, *lines))] if took_ms >= SLOW_QUERY_S * 1000 else []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -183,8 +184,11 @@ def _account_news() -> list[Attention]:
 @console_page
 def overview(request: ConsoleRequest) -> HttpResponse:
     """The busiest tenants first; of calls only how many there are."""
-    open_calls = Count("calls", filter=Q(calls__state__in=OPEN_STATES))
-    tenants = Tenant.objects.annotate(open_calls=open_calls).order_by("-open_calls", "name")
+    # A join would count all the calls that there ever were.
+    own = Call.all_tenants.filter(tenant=OuterRef("pk"), state__in=OPEN_STATES).order_by()
+    open_calls = Subquery(own.values("tenant").annotate(n=Count("pk")).values("n"))
+    tenants = Tenant.objects.annotate(open_calls=Coalesce(open_calls, 0))
+    tenants = tenants.order_by("-open_calls", "name")
     workers = list(Worker.objects.order_by("-connected", "-active_calls", "name"))
     active = [worker for worker in workers if worker.is_active]
     calls = calls_today()

@@ -90,7 +90,7 @@ def start_numbers(tenant: Tenant, member: Member) -> list[Part]:
                 },
             ),
         )
-        for stat in stats(tenant)
+        for stat in stats(tenant, calls_running())
     ]
     recent = _draw("recent_calls", {"calls": recent_calls(tenant.slug)})
     found = [*numbers, Part(id="recent-calls", html=recent)]

@@ -43,10 +43,11 @@ class AuditFilter(forms.Form):
 
     def __init__(self, *args: Any, tenant: Tenant | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        nouns = audit_words.nouns() if tenant is None else audit_log.nouns(tenant)
         what: Any = self.fields["what"]
         what.choices = [
             ("", _("Anything")),
-            *((noun, audit_words.noun(noun)) for noun in audit_log.nouns(tenant)),
+            *((noun, audit_words.noun(noun)) for noun in nouns),
         ]
         who: Any = self.fields["who"]
         if tenant is None:
@@ -88,12 +89,16 @@ def line(row: AuditEntry) -> AuditLine:
         who=row.actor_label or (row.user.get_full_name() if row.user else _("the system")),
         way=row.get_via_display() if row.via else "",
         changes=[
-            (audit_words.field(name), audit_words.value(pair[0]), audit_words.value(pair[1]))
+            (
+                audit_words.field(name),
+                audit_words.value(pair[0], name),
+                audit_words.value(pair[1], name),
+            )
             for name, pair in sorted(row.changes.items())
             if isinstance(pair, list) and len(pair) == 2
         ],
         details=[
-            (audit_words.field(name), audit_words.value(value))
+            (audit_words.field(name), audit_words.value(value, name))
             for name, value in sorted(row.detail.items())
             if value not in ("", None, [], {})
         ],

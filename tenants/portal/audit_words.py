@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from tenants.models.choices import Role
 from tenants.portal import setting_words
 from tenants.services.audit import CHANGED, SET
 
@@ -118,6 +119,10 @@ _FIELDS: Final[dict[str, str | Promise]] = {
 }
 
 
+def nouns() -> list[str]:
+    return sorted(_NOUNS)
+
+
 def noun(code: str) -> str:
     return str(_NOUNS.get(code, code))
 
@@ -141,8 +146,10 @@ def _moment(found: Any) -> str:
     return formats.date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
-def value(found: Any) -> str:
-    """One side of a change; of a secret only that it was there or changed."""
+def value(found: Any, name: str = "") -> str:
+    """One side of a change of that field; of a secret only that it was there or changed."""
+    if name == "role" and str(found) in Role.values:
+        return str(Role(found).label)
     if found is None or found == "":
         return _("nothing")
     if found == SET:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -15,10 +16,14 @@ from tenants.access import may
 from tenants.models import Agent, Call, Member, Number, ProviderAccount, Tenant
 from tenants.models.choices import CallKind
 from tenants.portal.numbers import dial_addresses
-from tenants.services.effective import effective_settings
+from tenants.services.effective import platform_settings, tenant_settings
 
 FIRST_CALL_IS_NEWS: Final = timedelta(minutes=10)
 """So long an open Start page is told of the first call; later nobody waits for the last tick."""
+LAST_CALLS: Final = 8
+"""That Start shows; fewer are all that there are."""
+TRYING: Final = 2
+"""The step without which calls are answered too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +41,29 @@ class Step:
     is_next: bool = False
 
 
-def first_steps(tenant: Tenant, member: Member) -> list[Step]:
-    """The steps of the tenant in scope; empty once a telephone call was answered."""
-    return [] if _first_answered() else _steps(tenant, member)
+def first_steps(
+    tenant: Tenant, member: Member, calls: Sequence[Call], accounts: Sequence[ProviderAccount]
+) -> list[Step]:
+    """The steps of the tenant in scope; empty once a telephone call was answered.
+
+    `calls`: the newest, running ones too; few of them are all that there are. `accounts`: its own.
+    """
+    if any(call.kind == CallKind.PHONE and call.answered_at for call in calls):
+        return []
+    if len(calls) >= LAST_CALLS and _first_answered():
+        return []
+    return _steps(tenant, member, accounts, tried=bool(calls))
 
 
 def steps_for_feed(tenant: Tenant, member: Member) -> list[Step]:
     """The same for a page that is open already: the last tick is seen too."""
     first = _first_answered()
     is_old = first is not None and timezone.now() - first.started_at > FIRST_CALL_IS_NEWS
-    return [] if is_old else _steps(tenant, member, called=first is not None)
+    if is_old:
+        return []
+    called = first is not None
+    tried = called or Call.objects.exists()
+    return _steps(tenant, member, ProviderAccount.objects.all(), tried=tried, called=called)
 
 
 def _first_answered() -> Call | None:
@@ -57,30 +75,44 @@ def _first_answered() -> Call | None:
     )
 
 
-def _steps(tenant: Tenant, member: Member, *, called: bool = False) -> list[Step]:
+def _steps(
+    tenant: Tenant,
+    member: Member,
+    accounts: Iterable[ProviderAccount],
+    *,
+    tried: bool,
+    called: bool = False,
+) -> list[Step]:
     published_first = F("published_revision_id").desc(nulls_last=True)
     agent = Agent.objects.order_by(published_first, "pk").first()
     number = Number.objects.filter(is_active=True).select_related("tenant").order_by("pk").first()
     address = _Address(tenant, member)
     steps = [
-        _account_step(address),
+        _account_step(address, agent, accounts),
         _agent_step(address, agent),
         Step(
             title=_("Talk to it, here in the browser"),
             text=_("With your microphone or in writing, also before it is published."),
-            done=Call.objects.exists(),
+            done=tried,
             button=_("Try it"),
             url=address.of("agent_try", "edit", agent_id=agent.public_id) if agent else "",
         ),
         _number_step(address, agent, number),
+    ]
+    can_answer = all(step.done for step in steps if step is not steps[TRYING])
+    steps.append(
         Step(
             title=_("Call it"),
             text=_("From any SIP telephone; the call appears on this page while it runs."),
             done=called,
-            dial=next(iter(dial_addresses(number.number)), "") if number else "",
-        ),
-    ]
+            dial=_dialled(number) if number and can_answer else "",
+        )
+    )
     return _with_next(steps)
+
+
+def _dialled(number: Number) -> str:
+    return next(iter(dial_addresses(number.number)), "")
 
 
 def _with_next(steps: list[Step]) -> list[Step]:
@@ -101,14 +133,14 @@ class _Address:
         return reverse(f"portal:{name}", kwargs={"slug": self.tenant.slug, **arguments})
 
 
-def _account_step(address: _Address) -> Step:
+def _account_step(
+    address: _Address, agent: Agent | None, accounts: Iterable[ProviderAccount]
+) -> Step:
     """Done when agents have somebody to speak with, be it by the operator's account."""
     title = _("Store the key of your AI provider")
-    default = effective_settings(tenant=address.tenant).provider_account
-    chosen = Agent.objects.filter(provider_account__isnull=False)
-    if (default and default.secret) or chosen.exists():
+    if (agent and agent.provider_account_id) or _has_default(address.tenant):
         return Step(title=title, text=_("Your agents have an account to speak with."), done=True)
-    stored = ProviderAccount.objects.order_by("pk").first()
+    stored = next(iter(accounts), None)
     if stored is None:
         return Step(
             title=title,
@@ -132,6 +164,12 @@ def _account_step(address: _Address) -> Step:
         button=_("Choose it"),
         url=address.of("settings", "manage"),
     )
+
+
+def _has_default(tenant: Tenant) -> bool:
+    """Whether agents without an account of their own have one with a key."""
+    default = tenant_settings(tenant).provider_account or platform_settings().provider_account
+    return bool(default and default.secret)
 
 
 def _agent_step(address: _Address, agent: Agent | None) -> Step:

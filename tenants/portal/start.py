@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -30,15 +30,14 @@ from tenants.models.choices import CallState, CheckState, RefusalReason
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.calls import call_row, with_names
-from tenants.portal.first_steps import first_steps
-from tenants.portal.frame import calls_running, feed_address, page_url, render_page
+from tenants.portal.first_steps import LAST_CALLS, first_steps
+from tenants.portal.frame import feed_address, page_url, render_page
 from tenants.services.days import FAILED
 from tenants.services.usage import spent_this_month
 from tenants.templatetags.ui import milliseconds, money, sums_of_money
 
 T = TypeVar("T")
 
-LAST_CALLS: Final = 8
 TURNS_FOR_MEDIAN: Final = 2000
 PROBLEM_IS_NEWS: Final = timedelta(hours=24)
 MODEL_IN_USE: Final = timedelta(days=7)
@@ -74,8 +73,8 @@ def midnight() -> datetime:
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def stats(tenant: Tenant) -> list[Stat]:
-    """The numbers of the tenant in scope."""
+def stats(tenant: Tenant, running: int) -> list[Stat]:
+    """The numbers of the tenant in scope; `running`: calls now."""
     today = Call.objects.filter(started_at__gte=midnight()).aggregate(
         answered=Count("pk", filter=Q(answered_at__isnull=False)),
         refused=Count("pk", filter=Q(state=CallState.REFUSED)),
@@ -83,7 +82,7 @@ def stats(tenant: Tenant) -> list[Stat]:
         talked_ms=Sum("duration_ms", default=0),
     )
     return [
-        Stat(id="stat-running", label=_("Calls running"), value=calls_running(), live=True),
+        Stat(id="stat-running", label=_("Calls running"), value=running, live=True),
         Stat(
             id="stat-answered",
             label=_("Answered today"),
@@ -150,15 +149,18 @@ def median_wait_ms() -> int | None:
     return round(median(measured)) if measured else None
 
 
-def recent_calls(slug: str) -> list[Any]:
+def last_calls() -> list[Call]:
     """The last calls that are over."""
-    calls = with_names(Call.objects.exclude(state__in=words.RUNNING_STATES))[:LAST_CALLS]
-    return [call_row(call, slug) for call in calls]
+    return list(with_names(Call.objects.exclude(state__in=words.RUNNING_STATES))[:LAST_CALLS])
 
 
-def _account_news(request: TenantRequest) -> list[Attention]:
+def recent_calls(slug: str) -> list[Any]:
+    return [call_row(call, slug) for call in last_calls()]
+
+
+def _account_news(request: TenantRequest, accounts: Iterable[ProviderAccount]) -> list[Attention]:
     news = []
-    for account in ProviderAccount.objects.all():
+    for account in accounts:
         url = page_url("account", request, account_id=account.public_id)
         if account.check_state == CheckState.FAILED:
             text = _("The check of “%(name)s” failed: %(why)s") % {
@@ -212,14 +214,14 @@ def _agent_news(request: TenantRequest) -> list[Attention]:
     ]
 
 
-def attention(request: TenantRequest) -> list[Attention]:
-    """What needs somebody now, the worst first."""
-    news = [
-        *_worker_news(),
-        *_account_news(request),
-        *_agent_news(request),
-        *_model_news(request),
-    ]
+def attention(
+    request: TenantRequest, accounts: Iterable[ProviderAccount], *, is_first_day: bool = False
+) -> list[Attention]:
+    """What needs somebody now, the worst first; the first day's list says the rest by itself."""
+    news = [*_worker_news(), *_account_news(request, accounts)]
+    if is_first_day:
+        return news
+    news += [*_agent_news(request), *_model_news(request)]
     busy = Call.objects.filter(
         started_at__gte=midnight(), refusal_reason=RefusalReason.TENANT_LIMIT
     ).count()
@@ -267,10 +269,13 @@ def _day(day: date | None) -> str:
 
 
 def _worker_news() -> list[Attention]:
-    room = Worker.objects.filter(connected=True, draining=False).aggregate(
-        capacity=Sum("capacity", default=0), calls=Sum("active_calls", default=0)
+    open_to_calls = Q(draining=False)
+    room = Worker.objects.filter(connected=True).aggregate(
+        workers=Count("pk"),
+        capacity=Sum("capacity", filter=open_to_calls, default=0),
+        calls=Sum("active_calls", filter=open_to_calls, default=0),
     )
-    if not Worker.objects.filter(connected=True).exists():
+    if not room["workers"]:
         text = _("No media worker is connected: nobody answers the phone.")
         small = _("Your operator runs the media workers and has to look at it.")
         return [Attention(text=text, small=small, tone="bad")]
@@ -283,14 +288,17 @@ def _worker_news() -> list[Attention]:
 
 @tenant_page()
 def start(request: TenantRequest) -> HttpResponse:
-    running = with_names(Call.objects.filter(state__in=words.RUNNING_STATES))
+    running = list(with_names(Call.objects.filter(state__in=words.RUNNING_STATES)))
+    recent = last_calls()
+    accounts = list(ProviderAccount.objects.all())
+    steps = first_steps(request.tenant, request.member, [*running, *recent], accounts)
     slug = request.tenant.slug
     context = {
-        "stats": stats(request.tenant),
-        "attention": attention(request),
-        "steps": first_steps(request.tenant, request.member),
+        "stats": stats(request.tenant, len(running)),
+        "attention": attention(request, accounts, is_first_day=bool(steps)),
+        "steps": steps,
         "running": [call_row(call, slug) for call in running],
-        "recent": recent_calls(slug),
+        "recent": [call_row(call, slug) for call in recent],
     }
     feed = feed_address(request, page="start")
     return render_page(request, "portal/start.html", context, here="start", feed=feed)

@@ -28,6 +28,8 @@ from tenants.templatetags.ui import count, milliseconds, money, sums_of_money
 MOST_ROWS: Final = 20
 """Of a table; the others are summed in its last line."""
 DEFAULT: Final = "30"
+MOST_DAYS: Final = 92
+"""Longer periods are drawn by month: a bar a day would be a hair, and its table endless."""
 
 
 def _last(days: int) -> Callable[[date], Period]:
@@ -181,18 +183,40 @@ def charts(report: Report) -> list[Chart]:
     ]
 
 
-def _by_day(
-    report: Report, columns: Sequence[Column], cells: Callable[[Sums], Sequence[Cell]], **more: Any
+def _over_time(
+    report: Report,
+    titles: tuple[str, str],
+    columns: Sequence[Column],
+    cells: Callable[[Sums], Sequence[Cell]],
+    **more: Any,
 ) -> Chart:
+    """A row a day, or in a long period a month; `titles` are those of both."""
+    if len(report.by_day) <= MOST_DAYS:
+        rows = [
+            Row(
+                title=formats.date_format(day),
+                short=formats.date_format(day, "j M"),
+                cells=cells(sums),
+            )
+            for day, sums in report.by_day.items()
+        ]
+        return Chart(title=titles[0], head=_("Day"), columns=columns, rows=rows, **more)
     rows = [
         Row(
-            title=formats.date_format(day),
-            short=formats.date_format(day, "j M"),
+            title=formats.date_format(month, "YEAR_MONTH_FORMAT"),
+            short=formats.date_format(month, "M"),
             cells=cells(sums),
         )
-        for day, sums in report.by_day.items()
+        for month, sums in _by_month(report).items()
     ]
-    return Chart(head=_("Day"), columns=columns, rows=rows, **more)
+    return Chart(title=titles[1], head=_("Month"), columns=columns, rows=rows, **more)
+
+
+def _by_month(report: Report) -> dict[date, Sums]:
+    months: dict[date, Sums] = {}
+    for day, sums in report.by_day.items():
+        months.setdefault(day.replace(day=1), Sums()).include(sums)
+    return months
 
 
 def _spend_chart(report: Report) -> Chart:
@@ -202,11 +226,11 @@ def _spend_chart(report: Report) -> Chart:
         spent = sums.costs.get(currency, Decimal())
         return [Cell(f"{spent:f}", money(spent, currency))]
 
-    return _by_day(
+    return _over_time(
         report,
+        (_("Spend a day"), _("Spend a month")),
         [Column(_("Spend"))],
         cells,
-        title=_("Spend a day"),
         unit="money",
         currency=currency,
     )
@@ -218,20 +242,20 @@ def _calls_chart(report: Report) -> Chart:
         Column(_("Refused"), "warn"),
         Column(_("Failed"), "bad"),
     ]
-    return _by_day(
+    return _over_time(
         report,
+        (_("Calls a day"), _("Calls a month")),
         columns,
         lambda sums: [_counted(sums.fine), _counted(sums.refused), _counted(sums.failed)],
-        title=_("Calls a day"),
     )
 
 
 def _minutes_chart(report: Report) -> Chart:
-    return _by_day(
+    return _over_time(
         report,
+        (_("Minutes a day"), _("Minutes a month")),
         [Column(_("Minutes"))],
         lambda sums: [_counted(sums.minutes)],
-        title=_("Minutes a day"),
     )
 
 

@@ -44,18 +44,19 @@ def page(query: AuditQuery, size: int = SIZE) -> AuditPage:
     return AuditPage(rows[:size], older)
 
 
-def nouns(tenant: Tenant | None) -> list[str]:
-    """What there are entries of."""
-    found = AuditEntry.all_tenants.order_by().values_list("action", flat=True).distinct()
-    if tenant is not None:
-        found = found.filter(tenant=tenant)
+def nouns(tenant: Tenant) -> list[str]:
+    """What the tenant has entries of."""
+    entries = AuditEntry.all_tenants.filter(tenant=tenant).order_by()
+    found = entries.values_list("action", flat=True).distinct()
     return sorted({action.partition(".")[0] for action in found})
 
 
 def _narrowed(query: AuditQuery) -> QuerySet[AuditEntry]:
-    found = AuditEntry.all_tenants.order_by("-at", "-pk")
-    if query.tenant is not None:
-        found = found.filter(tenant=query.tenant)
+    if query.tenant is None:
+        # Entries are only ever added, and no index has the times of all tenants in order.
+        found = AuditEntry.all_tenants.order_by("-pk")
+    else:
+        found = AuditEntry.all_tenants.filter(tenant=query.tenant).order_by("-at", "-pk")
     if query.user is not None:
         found = found.filter(user=query.user)
     if query.noun:
@@ -67,7 +68,8 @@ def _narrowed(query: AuditQuery) -> QuerySet[AuditEntry]:
     place = _place(query.cursor)
     if place:
         at, pk = place
-        found = found.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk))
+        later = Q(at__lt=at) | Q(at=at, pk__lt=pk) if query.tenant else Q(pk__lt=pk)
+        found = found.filter(later)
     return found
 
 

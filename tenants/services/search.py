@@ -13,7 +13,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from django.db.models import BooleanField, Func, QuerySet
@@ -50,9 +50,15 @@ class Query:
     phrases: tuple[tuple[str, ...], ...] = ()
     beginning: bool = False
 
-    @property
+    @cached_property
     def words(self) -> list[str]:
         return [word for phrase in self.phrases for word in phrase]
+
+    @cached_property
+    def most(self) -> int:
+        """What an entry with all of it scores."""
+        long = sum(len(phrase) > 1 for phrase in self.phrases)
+        return len(set(self.words)) + MOST_WORDS * long
 
     def has(self, word: str) -> bool:
         """Whether a folded word is one of the query's."""
@@ -194,9 +200,10 @@ def snippets(calls: Iterable[Call], text: str) -> dict[int, Snippet]:
     query = read_query(text)
     best: dict[int, tuple[int, TranscriptEntry]] = {}
     entries = TranscriptEntry.objects.filter(call__in=[call.pk for call in calls])
+    entries = entries.only("call_id", "item_id", "speaker", "offset_ms", "text", "cut_text")
     for entry in entries.order_by("position", "pk") if query.phrases else ():
-        score = _score(entry, query)
-        if score > best.get(entry.call_id, (0, entry))[0]:
+        before = best.get(entry.call_id, (0, entry))[0]
+        if before < query.most and (score := _score(entry, query)) > before:
             best[entry.call_id] = (score, entry)
     return {key: _snippet(entry, query) for key, (_, entry) in best.items()}
 
@@ -224,7 +231,8 @@ def _score(entry: TranscriptEntry, query: Query) -> int:
     said = [word for _, _, word in words_of(_said(entry))]
     body = f" {' '.join(said)} "
     whole = sum(f" {' '.join(phrase)}" in body for phrase in query.phrases if len(phrase) > 1)
-    return len({word for word in said if query.has(word)}) + MOST_WORDS * whole
+    found = {word if word in query.words else "" for word in said if query.has(word)}
+    return len(found) + MOST_WORDS * whole
 
 
 def _snippet(entry: TranscriptEntry, query: Query) -> Snippet:

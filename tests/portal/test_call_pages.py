@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tenants.models import (
@@ -56,17 +58,18 @@ def test_start_counts_today(
 
 def test_start_says_what_needs_attention(
     acme: Tenant,
-    agent: Agent,
+    call: Call,
     account: ProviderAccount,
     alice: User,
     browse: Callable[[User], Client],
 ) -> None:
-    Number.all_tenants.create(tenant=acme, number="200", agent=agent)
+    night = Agent.all_tenants.create(tenant=acme, name="Night", provider_account=account)
+    Number.all_tenants.create(tenant=acme, number="200", agent=night)
     account.check_state, account.check_kind = "failed", "key_refused"
     account.save()
     page = shown(browse(alice), "start")
     assert "The check of “Main” failed: The provider refused the key." in page
-    assert "“Reception” was never published: calls to its numbers are refused." in page
+    assert "“Night” was never published: calls to its numbers are refused." in page
     assert "No media worker is connected: nobody answers the phone." in page
 
 
@@ -258,3 +261,21 @@ def test_wait_of_each_turn_is_a_bar_with_its_parts_in_numbers_and_in_words(
         assert f'<span class="swatch swatch-{kind}"></span>{text}' in page
     for legend in ("end of speech noticed", "answer began", "first sound on the line"):
         assert legend in page
+
+
+def test_the_pages_of_calls_take_few_queries(
+    call: Call,
+    running: Call,
+    keep_recording: Callable[..., Any],
+    alice: User,
+    browse: Callable[[User], Client],
+) -> None:
+    keep_recording(call)
+    measured(call)
+    browser = browse(alice)
+    pages = {name: address(name) for name in ("start", "live", "calls", "search")}
+    pages["call"] = address("call", call_id=call.public_id)
+    for name, url in pages.items():
+        with CaptureQueriesContext(connection) as queries:
+            assert browser.get(url, {"q": "sales"}).status_code == 200
+        assert len(queries) <= 20, (name, [query["sql"][:200] for query in queries])

@@ -85,7 +85,10 @@ def test_the_page_shows_money_calls_and_minutes(
 
 def test_every_period_can_be_looked_at(used: Call, alice: User, browse: Callable[[User], Client]):
     for period in ("7", "30", "month", "month-before", "year", "nonsense"):
-        assert 'aria-current="true"' in page(browse, alice, period=period)
+        html = page(browse, alice, period=period)
+        assert 'aria-current="true"' in html
+        assert ("Calls a month" in html) is (period == "year")
+        assert html.count('<th scope="row"') < 3 * 40 + 60
 
 
 def test_before_the_first_call_it_says_what_will_be_here(

@@ -82,7 +82,9 @@ class Servers:
     ) -> None:
         """Start it, and ask until it answers."""
         with (home / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **who)
+            # They end with this process, however that ends.
+            bound = ["setpriv", "--pdeathsig", "INT", *command]
+            process = subprocess.Popen(bound, stdout=log, stderr=log, cwd="/", **who)
         self._running.append((process, home if throw_away else None))
         deadline = time.monotonic() + SECONDS
         while subprocess.run(question, capture_output=True).returncode:
