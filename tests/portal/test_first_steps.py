@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.test import Client
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django_scopes import scope
 
 from tenants.live import parts
 from tenants.models import Agent, Call, Member, Number, ProviderAccount, Tenant, User, Worker
-from tenants.services.effective import platform_settings
+from tenants.services.effective import platform_settings, tenant_settings
 from tenants.services.publishing import publish
 from tests.portal.conftest import address
 from tests.portal.test_call_pages import shown
@@ -59,6 +60,23 @@ def test_each_step_ticks_and_the_next_one_is_offered(
     page = shown(browser, "start")
     assert done(page) == 3
     assert "sip:700@192.0.2.1:5060" in page
+
+
+def test_the_list_takes_few_queries(
+    call: Call,
+    agent: Agent,
+    alice: User,
+    browse: Callable[[User], Client],
+    django_assert_max_num_queries: Any,
+) -> None:
+    Call.all_tenants.update(kind="browser")
+    for of_all in (tenant_settings(agent.tenant), platform_settings()):
+        of_all.save()
+    Agent.all_tenants.update(provider_account=None)
+    browser = browse(alice)
+    with django_assert_max_num_queries(20):
+        page = shown(browser, "start")
+    assert done(page) == 3
 
 
 def test_the_list_is_gone_once_a_telephone_call_was_answered(
