@@ -47,6 +47,17 @@ def go_first() -> str:
     return "none"
 
 
+def put_first(parent: int, nice: int) -> None:
+    """Let what this process started go before other programs, with all its threads.
+
+    Nothing where that is not allowed.
+    """
+    for child in _read(f"/proc/{parent}/task/{parent}/children").split():
+        for thread in Path(f"/proc/{child}/task").iterdir():
+            with suppress(PermissionError, ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of the process and all its threads (utime + stime of proc(5))."""
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.host import Cores
+from bench.host import Cores, put_first
 from bench.worker import HouseError, WorkerProcess
 from tests.support.ports import free_port
 
@@ -116,6 +116,10 @@ class House:
 
         online = Worker.objects.filter(name=name, connected=True, last_seen_at__gte=timezone.now())
         return self.worker(name).start(online.exists, max_calls=max_calls, debug=debug)
+
+    def put_first(self, nice: int) -> None:
+        """Let the web side and the jobs go before what runs beside them."""
+        put_first(self._stack.pid, nice)
 
     def close(self) -> None:
         for worker in self._workers.values():

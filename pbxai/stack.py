@@ -153,6 +153,11 @@ class Stack:
             self.stop()
             raise
 
+    @property
+    def pid(self) -> int:
+        """Of the supervisor, whose children the parts are. 0 before `start`."""
+        return self._supervisor.pid if self._supervisor else 0
+
     def wait(self) -> None:
         """Block until the supervisor ends or gives a part up; StackError then says which."""
         assert self._supervisor is not None  # noqa: S101 - start() came first
