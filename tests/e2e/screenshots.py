@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PICTURES: Final = ROOT / "docs" / "pictures"
 SAY: Final = "What are your opening hours? | Please connect me to the sales department."
+CALL: Final = ("call", "--number", "100", "--say", SAY)
 DESK: Final[ViewportSize] = {"width": 1440, "height": 900}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 WAIT_MS: Final = 60_000
@@ -81,7 +82,7 @@ async def take(stack: RunningStack, agent: str) -> None:
 async def _a_call(stack: RunningStack, page: Page) -> str:
     """A call while it runs and when it is over; gives its page's address."""
     await page.goto(f"{stack.web}/t/demo/live/")
-    calling = asyncio.create_task(asyncio.to_thread(stack.run_command, "call", "--say", SAY))
+    calling = asyncio.create_task(asyncio.to_thread(stack.run_command, *CALL))
     call = page.locator("[data-call]").first
     await expect(call).to_be_visible(timeout=WAIT_MS)
     address = f"{stack.web}/t/demo/calls/{await call.get_attribute('data-call')}/"
