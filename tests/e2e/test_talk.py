@@ -91,7 +91,7 @@ async def heard(page: Page) -> float:
 
 
 async def begin(page: Page) -> None:
-    """Talk, once the page is painted: Chromium drops a click that comes before."""
+    """Talk, once the page is painted; a click before that was seen to be lost."""
     await page.evaluate(PAINTED)
     await page.get_by_role("button", name="Talk to this agent").click()
     await expect(page.get_by_text("You are talking.")).to_be_visible()
