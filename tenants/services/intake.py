@@ -82,15 +82,38 @@ def store(
             if not may_miss:
                 raise MalformedBatch("Records are missing before this batch.")
             log.warning("stream_gap", worker=worker.name, after=row.acknowledged, before=places[0])
-        for seq, raw in zip(places, records, strict=True):
+        overtaken = _overtaken(records)
+        for place, (seq, raw) in enumerate(zip(places, records, strict=True)):
             if seq <= stored.acknowledged:
                 continue
-            _apply(worker, stream_id, seq, bytes(raw), stored)
+            if place not in overtaken:
+                _apply(worker, stream_id, seq, bytes(raw), stored)
             stored.acknowledged = seq
         if stored.acknowledged != row.acknowledged:
             row.acknowledged = stored.acknowledged
             row.save()
     return stored
+
+
+def _overtaken(records: Sequence[bytes | msgspec.Raw]) -> set[int]:
+    """Places of words that a later record of the batch says again with what came after them.
+
+    They need not be stored: so a web side that is behind catches up, for a batch of many words
+    costs no more than one of few.
+    """
+    last: dict[tuple[str, str], int] = {}
+    found = set()
+    for place, raw in enumerate(records):
+        try:
+            record = _decode_record(bytes(raw))
+        except msgspec.MsgspecError:
+            continue
+        if isinstance(record.event, contract.TranscriptUpdated):
+            key = record.call_id, record.event.item_id
+            if key in last:
+                found.add(last[key])
+            last[key] = place
+    return found
 
 
 def _apply(worker: Worker, stream: uuid.UUID, seq: int, raw: bytes, stored: Stored) -> None:

@@ -141,6 +141,17 @@ def test_a_transcript_entry_grows_in_place(running: Call, outbox: Outbox):
     assert streamed["document"]["data"]["cut_text"] == " friend"
 
 
+def test_of_words_that_come_in_one_batch_the_last_state_is_stored(
+    outbox: Outbox, running: Call
+) -> None:
+    states = [said("i", "Good"), said("other", "Yes", 2), said("i", "Good day", final=True)]
+    stored = outbox.store(*[outbox.record(state, running) for state in states])
+    told = [message for _group, message in stored.notices if message["type"] == "call.entry"]
+    assert [message["said"]["text"] for message in told] == ["Yes", "Good day"]
+    texts = TranscriptEntry.all_tenants.order_by("position").values_list("text", "final")
+    assert list(texts) == [("Good day", True), ("Yes", False)]
+
+
 def test_entries_stand_in_the_order_of_their_places(running: Call, outbox: Outbox):
     outbox.send(said("later", "b", position=20), running)
     outbox.send(said("sooner", "a", 10, speaker=contract.Speaker.CALLER), running)
