@@ -48,7 +48,8 @@ def of_portal(who: str, page: Page, method: str) -> set[int]:
         return {404} if least else {404, 405}
     rank = RANKS.index(ROLES[who])
     if least is None:
-        return {405} if rank >= RANKS.index(str(page.post)) else {403, 405}
+        other = RANKS.index(str(page.get or page.post))
+        return {405} if rank >= other else {403, 405}
     return DONE[method] if rank >= RANKS.index(least) else {403}
 
 
@@ -69,8 +70,8 @@ def wrong(
     page: Any,
 ) -> Iterable[str]:
     """What is not as the table has it."""
-    for method, least in (("GET", page.get), ("POST", page.post)):
-        if method == "POST" and least is None:
+    for method in DONE:
+        if method == "POST" and page.post is None and right(who, page, "GET") == DONE["GET"]:
             continue  # what is sent to a page that takes nothing is not looked at
         status = status_of(client, method, address, headers=HTMX if method == "GET" else {})
         due = right(who, page, method)
