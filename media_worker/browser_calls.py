@@ -15,6 +15,7 @@ from media_worker.contract import (
     BrowserCallAnswer,
     CallPlan,
     Frame,
+    HangUpCall,
     PressKey,
     StartBrowserCall,
 )
@@ -76,6 +77,8 @@ class BrowserCalls:
         self._is_draining = is_draining
         self._legs: dict[str, WebRtcLeg | None] = {}
         """By call; None while it is being set up."""
+        self._left: set[str] = set()
+        """Calls whose person went before they were set up."""
 
     @property
     def active(self) -> int:
@@ -85,6 +88,7 @@ class BrowserCalls:
         """Take on the commands that are about calls from browsers."""
         desk.take_on(StartBrowserCall, self.start)
         desk.take_on(PressKey, self.press)
+        desk.take_on(HangUpCall, lambda command: self._hang_up(command, desk))
 
     async def start(self, command: StartBrowserCall) -> str:
         """Answer an offer; why not, or nothing."""
@@ -100,6 +104,8 @@ class BrowserCalls:
         except BaseException:
             self._legs.pop(call_id, None)
             raise
+        finally:
+            self._left.discard(call_id)
         if why_not:
             self._legs.pop(call_id, None)
             return await self._refuse(call_id, why_not)
@@ -118,6 +124,18 @@ class BrowserCalls:
     async def close(self) -> None:
         await self._room.close()
 
+    async def _hang_up(self, command: HangUpCall, desk: Desk) -> str:
+        """Also of a call that nobody holds yet: it would ring on, and take somebody's place."""
+        why_not = await desk.hang_up(command)
+        if not why_not or command.call_id not in self._legs:
+            return why_not
+        leg = self._legs[command.call_id]
+        if leg is None:
+            self._left.add(command.call_id)
+        else:
+            await leg.leave()
+        return ""
+
     async def _begin(self, command: StartBrowserCall, came_at: float) -> str:
         try:
             plan = await self._admission.waiting_plan(command.call_id)
@@ -130,6 +148,8 @@ class BrowserCalls:
         except PeerError as error:
             return str(error)
         self._legs[command.call_id] = leg
+        if command.call_id in self._left:
+            await leg.leave()
         self._spawn(self._hold(leg, plan, came_at))
         await self._tell(BrowserCallAnswer(call_id=command.call_id, sdp=answer))
         return ""

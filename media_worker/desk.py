@@ -51,7 +51,7 @@ class Desk:
         self.rooms: list[Mapping[str, Talk]] = [calls.by_id]
         """What runs here, by call."""
         self._doers: dict[type[Command], Callable[[Any], Awaitable[str]]] = {}
-        self.take_on(HangUpCall, self._hang_up)
+        self.take_on(HangUpCall, self.hang_up)
         self.take_on(CheckAccount, lambda command: check(command.check_id))
         self.take_on(SayText, self._say)
         self.take_on(MuteAgent, self._mute)
@@ -74,7 +74,8 @@ class Desk:
     def _find(self, call_id: str) -> Talk | None:
         return next((room[call_id] for room in self.rooms if call_id in room), None)
 
-    async def _hang_up(self, command: HangUpCall) -> str:
+    async def hang_up(self, command: HangUpCall) -> str:
+        """Why there is nothing to hang up, or nothing."""
         conversation = self._find(command.call_id)
         if conversation is None:
             return NO_SUCH_CALL

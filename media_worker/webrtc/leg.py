@@ -82,6 +82,11 @@ class WebRtcLeg:
         self._note_end(False, "")
         await self._run(self.peer.close())
 
+    async def leave(self) -> None:
+        """The person has gone, perhaps before there was a connection."""
+        self._note_end(True, "")
+        await self._run(self.peer.close())
+
     def press(self, digit: str) -> None:
         """A key of the pad on the page."""
         self._events.put_nowait(LegDtmf(digit))

@@ -131,6 +131,18 @@ async def test_a_worker_takes_so_many_and_no_more(tmp_path, browser):
         assert web.link.answers[third].sdp
 
 
+async def test_a_person_who_goes_before_the_connection_frees_the_place(tmp_path, browser):
+    async with office(tmp_path, NOBODY, calls=1) as (web, _):
+        call_id, offer = str(uuid.uuid4()), await browser.offer()
+        await web.link.send(StartBrowserCall(command_id="s", call_id=call_id, sdp=offer))
+        await web.link.send(HangUpCall(command_id="h", call_id=call_id))
+        await web.link.until(lambda: bool(of(web.link, CallEnded)))
+        ended = of(web.link, CallEnded)[0].event
+        assert ended.cause in {EndCause.CALLER_HUNG_UP, EndCause.OPERATOR_HUNG_UP}
+        await web.link.until(lambda: web.link.heartbeats[-1].active_browser_calls == 0)
+        assert all(done.ok for done in web.link.done)
+
+
 async def test_what_cannot_be_a_call_is_refused_and_leaves_nothing(tmp_path, browser):
     async with office(tmp_path, NOBODY, calls=1) as (web, _):
         await begin(web, await browser.offer(), "gone")
