@@ -144,6 +144,7 @@ def test_support_comes_in_by_grant_and_goes_out_at_once(
     shown = page_of(owner, "audit")
     for action in ("support.grant", "support.enter", "support.revoke"):
         assert f'data-action="{action}"' in shown
+    assert "<ins>Viewer</ins>" in shown
 
 
 @pytest.mark.parametrize("hours", ["0", "9999", "x"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
-import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core import mail as outbox
@@ -26,9 +27,9 @@ NEW_PASSWORD = "a better horse battery"
 SECRET = re.compile(r'id="authenticator_secret"[^>]*value="([A-Z2-7]+)"')
 
 
-def signed_in(user: User, **headers: str) -> Client:
+def signed_in(user: User, user_agent: str = "") -> Client:
     """A browser in which somebody has typed their password, and once more for their own pages."""
-    client = Client(**headers)
+    client = Client(headers={"User-Agent": user_agent})
     client.post(LOGIN, {"login": user.email, "password": PASSWORD})
     client.post(AGAIN, {"password": PASSWORD})
     return client
@@ -75,7 +76,7 @@ def test_an_open_session_alone_adds_no_second_way_in(
     assert SECRET.search(answer.content.decode())
 
 
-def test_the_right_code_lets_in(alice: User, settings: pytest.FixtureRequest) -> None:
+def test_the_right_code_lets_in(alice: User) -> None:
     client = signed_in(alice)
     page = client.get("/accounts/2fa/totp/activate/").content.decode()
     found = SECRET.search(page)
@@ -99,7 +100,7 @@ def _sealed(text: str) -> str:
 
 
 def test_the_secret_of_the_app_is_sealed_and_goes_along_with_the_key_ring(
-    alice: User, settings, tmp_path
+    alice: User, settings: Any, tmp_path: Path
 ) -> None:
     _browser, secret = with_app(alice)
     row = Authenticator.objects.get(type="totp")
@@ -150,7 +151,7 @@ def test_every_own_page_is_ours_and_needs_sign_in(alice: User) -> None:
 
 
 def test_sessions_are_listed_and_the_others_ended(alice: User) -> None:
-    here, there = signed_in(alice), signed_in(alice, HTTP_USER_AGENT=FIREFOX)
+    here, there = signed_in(alice), signed_in(alice, FIREFOX)
     page = here.get("/accounts/sessions/").content.decode()
     assert page.count("127.0.0.1") == 2
     assert page.count("Firefox · Windows") == 1
@@ -193,4 +194,5 @@ def test_owners_see_who_is_held_up_after_wrong_passwords(
     page = browse(alice).get(address("members")).content.decode()
     assert page.count("sign-in held up") == 1
     entry = AuditEntry.all_tenants.get(action="user.locked")
+    assert entry.tenant is not None
     assert (entry.target, entry.tenant.slug) == (victor.email, "acme")
