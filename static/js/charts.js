@@ -109,6 +109,10 @@ function numbers(figure) {
     const money = format({ style: "currency", currency, maximumSignificantDigits: 3 });
     return (value) => money.format(value);
   }
+  if (unit === "ms") {
+    const seconds = format({ maximumFractionDigits: 2 });
+    return (value) => `${seconds.format(value / 1000)} s`;
+  }
   return (value) => (Number.isInteger(value) ? plain.format(value) : "");
 }
 

@@ -95,7 +95,8 @@ def waits_chart(turns: list[TurnBar]) -> Chart | None:
     if len(waits) < 2:
         return None
     return Chart(
-        title=_("Wait before each answer, in ms"),
+        unit="ms",
+        title=_("How long the caller waited"),
         head=_("Turn"),
         columns=[Column(gettext_lazy("Wait"))],
         rows=[

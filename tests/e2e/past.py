@@ -33,8 +33,6 @@ MODELS: Final = {"Reception": "gpt-realtime-2.1", "Sales desk": "gpt-realtime-2.
 OTHER_MODEL: Final = "gpt-realtime-2.1-mini"
 TURN_MS: Final = 9000
 LONG_AGO: Final = date(2020, 1, 1)
-
-
 NEIGHBOURS: Final = (
     ("Brandt & Sons Heating", 0.4, 60),
     ("Castle Hotel Lindau", 0.8, 200),
