@@ -59,9 +59,7 @@ def test_nothing_set_is_the_embedded_default(tmp_path: Path):
         ({"REDIS_URL": REDIS}, ["DATABASE_URL is not"]),
     ],
 )
-def test_half_of_production_is_refused(
-    tmp_path: Path, variables: dict[str, str], words: list[str]
-):
+def test_half_of_production_is_refused(tmp_path: Path, variables: dict[str, str], words: list[str]):
     """All that is wrong is said at once: a start takes a second or two."""
     done = run(tmp_path, "manage.py", "check", **keys(), **variables)
     assert done.returncode != 0
