@@ -16,6 +16,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any, Final, TypedDict
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -35,7 +36,9 @@ from tenants.portal.call import find_call
 from tenants.services.live import EntryChanged, call_group, tenant_group
 
 GATHER_SECONDS: Final = 0.04
-"""Changes that come within this time go out together."""
+"""Words that come within this time go out together."""
+CHANGES_SECONDS: Final = 0.5
+"""The other changes go out no more often: each is a look at the database for each who watches."""
 
 
 class FeedMessage(TypedDict, total=False):
@@ -53,6 +56,7 @@ class Feed(AsyncWebsocketConsumer):
         self._changed: dict[str, None] = {}
         self._said: dict[str, EntryChanged] = {}
         self._sending: asyncio.Task[None] | None = None
+        self._looked_at = -CHANGES_SECONDS
         self._joined: list[str] = []
 
     async def connect(self) -> None:
@@ -113,11 +117,12 @@ class Feed(AsyncWebsocketConsumer):
         while self._changed or self._said:
             await asyncio.sleep(GATHER_SECONDS)
             said, self._said = list(self._said.values()), {}
-            changed, self._changed = list(self._changed), {}
             if said:  # first: what was said is what people wait for
                 await self._send_what(partial(self.words, said=said), looks=False)
-            if changed:
+            if self._changed and monotonic() - self._looked_at >= CHANGES_SECONDS:
+                changed, self._changed = list(self._changed), {}
                 await self._send_what(partial(self.changes, changed=changed))
+                self._looked_at = monotonic()
 
     async def _send_what(
         self, make: Callable[[Viewer], FeedMessage], *, looks: bool = True

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 from django.db.models import F
@@ -15,6 +14,7 @@ from django.utils import timezone
 from media_worker import contract
 from pbxai.doors import socket_actor
 from tenants.actor import become
+from tenants.live.database import in_link_database
 from tenants.models import Worker
 from tenants.models.choices import Via
 from tenants.services import accounts, commands, intake, live, trial, workers
@@ -63,10 +63,10 @@ class WorkerLink(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         become(socket_actor(self.scope, Via.WORKER))
         try:
-            self.worker = await _in_database(workers.authenticate, self._token())
+            self.worker = await in_link_database(workers.authenticate, self._token())
             if self.worker is None:
                 source = (self.scope.get("client") or ["unknown"])[0]
-                await _in_database(workers.note_refused, source=source, path=contract.LINK_PATH)
+                await in_link_database(workers.note_refused, source=source, path=contract.LINK_PATH)
                 await self.close()
                 return
         except (OperationalError, InterfaceError):
@@ -81,7 +81,7 @@ class WorkerLink(AsyncWebsocketConsumer):
             return
         await self.channel_layer.group_discard(live.worker_group(self.worker), self.channel_name)
         try:
-            gone = await _in_database(workers.link_closed, self.worker, self.channel_name)
+            gone = await in_link_database(workers.link_closed, self.worker, self.channel_name)
         except (OperationalError, InterfaceError):
             return  # the watch over workers will find it silent
         if gone:
@@ -125,25 +125,25 @@ class WorkerLink(AsyncWebsocketConsumer):
             await self._hello(worker, frame)
         elif isinstance(frame, _Events):
             may_miss = self.gap == "any" or (self.gap == "one" and len(frame.records) == 1)
-            stored = await _in_database(_store, worker, frame, may_miss)
+            stored = await in_link_database(_store, worker, frame, may_miss)
             self.gap = "none"
             await self._send(contract.Ack(stream=frame.stream, seq=stored.acknowledged))
             await live.apublish(stored.notices)
         elif isinstance(frame, contract.Heartbeat):
-            if not await _in_database(workers.heartbeat, worker, frame):
+            if not await in_link_database(workers.heartbeat, worker, frame):
                 log.warning("worker_switched_off", worker=worker.name)
                 await self._close(CLOSE_TOKEN_REFUSED)
         elif isinstance(frame, contract.ListenAudio):
             await self._hear(frame)
         elif isinstance(frame, contract.ListenEnded):
-            await live.apublish(await _in_database(_listen_ended, worker, frame))
+            await live.apublish(await in_link_database(_listen_ended, worker, frame))
         elif isinstance(frame, contract.BrowserCallAnswer):
-            await live.apublish(await _in_database(trial.answered, worker, frame))
+            await live.apublish(await in_link_database(trial.answered, worker, frame))
         else:
-            await live.apublish(await _in_database(_command_done, worker, frame))
+            await live.apublish(await in_link_database(_command_done, worker, frame))
 
     async def _hello(self, worker: Worker, frame: contract.Hello) -> None:
-        acknowledged = await _in_database(_greet, worker, frame, self.channel_name)
+        acknowledged = await in_link_database(_greet, worker, frame, self.channel_name)
         group = live.worker_group(worker)
         await live.apublish(
             [(group, live.LinkReplaced(type="link.replaced", link=self.channel_name))]
@@ -171,7 +171,7 @@ class WorkerLink(AsyncWebsocketConsumer):
         log.warning("frame_rejected", worker=worker.name, why=detail)
         if self.gap == "none":
             self.gap = "one"
-        await _in_database(_count_rejected, worker)
+        await in_link_database(_count_rejected, worker)
         await self._send(contract.Rejected(detail=detail))
 
     async def _send(self, frame: contract.DownFrame) -> None:
@@ -190,11 +190,6 @@ class WorkerLink(AsyncWebsocketConsumer):
 
 class _FrameError(Exception):
     """A frame that must not come here or now."""
-
-
-async def _in_database(function: Any, *arguments: Any, **named: Any) -> Any:
-    # Not thread-sensitive: links of several workers and the browsers' sockets run side by side.
-    return await database_sync_to_async(function, thread_sensitive=False)(*arguments, **named)
 
 
 def _greet(worker: Worker, frame: contract.Hello, link: str) -> int:

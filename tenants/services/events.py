@@ -47,11 +47,19 @@ class NotApplicable(Exception):  # noqa: N818 - says what is the matter
     """The event fits no row; the message says why and holds no words of a caller."""
 
 
-def apply(worker: Worker, record: contract.Record) -> list[live.Notice]:
-    """Store one event, inside of the caller's transaction; gives whom to tell after the commit."""
+Calls = dict[str, Call]
+"""Rows that this transaction holds already, by the id that the worker gives them."""
+
+
+def apply(worker: Worker, record: contract.Record, held: Calls) -> list[live.Notice]:
+    """Store one event, inside of the caller's transaction; gives whom to tell after the commit.
+
+    `held` is for the events of one transaction; after one that failed, its call is to be read anew.
+    """
     event = record.event
     at = _moment(record.at)
     if isinstance(event, contract.WorkerStarted):
+        held.clear()
         return _worker_started(worker, event, at)
     if isinstance(event, contract.CallTaken):
         return _call_taken(worker, event, at)
@@ -60,7 +68,8 @@ def apply(worker: Worker, record: contract.Record) -> list[live.Notice]:
     if isinstance(event, contract.AccountChecked):
         accounts.store_check(event)
         return []
-    call = _call(worker, record.call_id)
+    call = held.get(record.call_id) or _call(worker, record.call_id)
+    held[record.call_id] = call
     call.last_event_at = at
     if call.settled_at:
         # Told after the books were closed: they are closed once more.

@@ -83,11 +83,12 @@ def store(
                 raise MalformedBatch("Records are missing before this batch.")
             log.warning("stream_gap", worker=worker.name, after=row.acknowledged, before=places[0])
         overtaken = _overtaken(records)
+        held: events.Calls = {}
         for place, (seq, raw) in enumerate(zip(places, records, strict=True)):
             if seq <= stored.acknowledged:
                 continue
             if place not in overtaken:
-                _apply(worker, stream_id, seq, bytes(raw), stored)
+                _apply(worker, stream_id, seq, bytes(raw), held, stored)
             stored.acknowledged = seq
         if stored.acknowledged != row.acknowledged:
             row.acknowledged = stored.acknowledged
@@ -116,16 +117,20 @@ def _overtaken(records: Sequence[bytes | msgspec.Raw]) -> set[int]:
     return found
 
 
-def _apply(worker: Worker, stream: uuid.UUID, seq: int, raw: bytes, stored: Stored) -> None:
+def _apply(
+    worker: Worker, stream: uuid.UUID, seq: int, raw: bytes, held: events.Calls, stored: Stored
+) -> None:
     try:
         record = _decode_record(raw)
         with transaction.atomic():
-            stored.notices += events.apply(worker, record)
+            stored.notices += events.apply(worker, record, held)
     except (OperationalError, InterfaceError):
         raise
     except (msgspec.ValidationError, events.NotApplicable) as error:
+        held.clear()  # a row may say what was taken back
         _set_aside(worker, stream, seq, raw, str(error), stored)
     except Exception as error:
+        held.clear()
         log.exception("record_failed", worker=worker.name, seq=seq)
         _set_aside(worker, stream, seq, raw, type(error).__name__, stored)
 

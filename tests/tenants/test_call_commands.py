@@ -136,7 +136,7 @@ def test_what_was_not_done_before_the_end_will_not_be(
     said, ended = ask("say", call, erin), ask("hang_up", call, erin)
     event = contract.CallEnded(cause=contract.EndCause.OPERATOR_HUNG_UP, duration_ms=1000)
     record = contract.Record(seq=1, at=1.8e9, call_id=str(call.public_id), event=event)
-    events.apply(worker, record)
+    events.apply(worker, record, {})
     said.refresh_from_db()
     ended.refresh_from_db()
     assert (said.state, said.text) == ("failed", call_log.OVER_FIRST)

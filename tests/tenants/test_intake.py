@@ -494,10 +494,10 @@ def test_a_database_that_fails_stores_nothing_of_the_batch(
     first, second = outbox.record(said("a", "a"), running), outbox.record(said("b", "b"), running)
     apply = events.apply
 
-    def failing(worker: Worker, record: contract.Record) -> Any:
+    def failing(worker: Worker, record: contract.Record, held: events.Calls) -> Any:
         if record.seq == 3:
             raise OperationalError("disk is full")
-        return apply(worker, record)
+        return apply(worker, record, held)
 
     monkeypatch.setattr(events, "apply", failing)
     with pytest.raises(OperationalError):
