@@ -35,7 +35,7 @@ from tenants.models.choices import Via
 from tenants.portal.call import find_call
 from tenants.services.live import EntryChanged, call_group, tenant_group
 
-GATHER_SECONDS: Final = 0.04
+GATHER_SECONDS: Final = 0.02
 """Words that come within this time go out together."""
 CHANGES_SECONDS: Final = 0.5
 """The other changes go out no more often: each is a look at the database for each who watches."""

@@ -68,7 +68,7 @@ def apply(worker: Worker, record: contract.Record, held: Calls) -> list[live.Not
     if isinstance(event, contract.AccountChecked):
         accounts.store_check(event)
         return []
-    call = held.get(record.call_id) or _call(worker, record.call_id)
+    call = held.get(record.call_id) or _call(worker, record.call_id, event)
     held[record.call_id] = call
     call.last_event_at = at
     if call.settled_at:
@@ -333,14 +333,19 @@ _OF_A_CALL: Final[dict[type, Callable[[Call, Any, datetime], list[live.Notice]]]
 }
 
 
-def _call(worker: Worker, call_id: str) -> Call:
+_FOR_WORDS: Final = (
+    "public_id", "worker", "state", "end_cause", "version", "settled_at", "last_event_at", "tenant",
+    "tenant__public_id", "tenant__slug", "agent", "agent__public_id",
+)  # fmt: skip
+"""What a word needs of its call: most of what comes are words, and a call's row is long."""
+
+
+def _call(worker: Worker, call_id: str, event: contract.Event) -> Call:
     """The event's call, held to the end of the transaction."""
-    call = (
-        Call.all_tenants.select_for_update(of=("self",))
-        .select_related("tenant", "agent")
-        .filter(public_id=_uuid(call_id))
-        .first()
-    )
+    rows = Call.all_tenants.select_for_update(of=("self",)).select_related("tenant", "agent")
+    if isinstance(event, contract.TranscriptUpdated):
+        rows = rows.only(*_FOR_WORDS)
+    call = next(iter(rows.filter(public_id=_uuid(call_id)).order_by()), None)
     if call is None:
         raise NotApplicable("The call is not known.")
     _own(call, worker)
