@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.migrated import give_database
 from tests.support.ports import free_port, free_sip_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +72,8 @@ class RunningStack:
 
     def run_command(self, *words: str, wait: bool = True) -> subprocess.Popen[str]:
         """`manage.py <words>` in this system's environment; `wait`: until it has ended."""
+        if words[0] == "run":
+            give_database(self.data)
         process = subprocess.Popen(
             [sys.executable, "manage.py", *words],
             cwd=ROOT,
