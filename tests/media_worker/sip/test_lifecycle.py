@@ -139,7 +139,6 @@ def test_a_process_that_stops_with_calls_ends_well(tmp_path):
 import asyncio
 from media_worker.sip.config import SipConfig
 from media_worker.sip.endpoint import SipEndpoint
-from media_worker.sip.engine import Engine
 from media_worker.sip.phone_process import PhoneProcess
 
 async def main():
@@ -168,7 +167,6 @@ async def test_a_process_that_forgets_to_stop_still_says_bye(phone):
 import asyncio
 from media_worker.sip.config import SipConfig
 from media_worker.sip.endpoint import SipEndpoint
-from media_worker.sip.engine import Engine
 
 async def main():
     calls = asyncio.Queue()
