@@ -28,6 +28,8 @@ POLL_SECONDS: Final = 0.2
 WATCH_SECONDS: Final = 2.0
 STOP_MARGIN_SECONDS: Final = 10
 PR_SET_PDEATHSIG: Final = 1
+REFUSED_SETTINGS: Final = 2
+"""The exit status of a part whose settings cannot be used."""
 
 
 class StackError(Exception):
@@ -202,7 +204,7 @@ class Stack:
         given_up = [
             self._explain(program, "does not stay up")
             for program in self.programs
-            if any(f"gave up: {program.name} entered FATAL state" in line for line in told)
+            if any(end in line for end in _ends(program) for line in told)
         ]
         if given_up:
             raise StackError("\n".join(given_up))
@@ -247,6 +249,14 @@ class Stack:
                 "stdout_logfile_backups=3",
             ]
         )
+
+
+def _ends(program: Program) -> tuple[str, str]:
+    """What supervisord writes when no further start helps; status 2 is refused settings."""
+    return (
+        f"gave up: {program.name} entered FATAL state",
+        f"exited: {program.name} (exit status {REFUSED_SETTINGS};",
+    )
 
 
 def _escape(value: object) -> str:

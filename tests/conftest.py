@@ -7,19 +7,44 @@ it acts as a tenant's page would.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.utils import translation
 
 from tenants.models import Agent, Member, Number, ProviderAccount, Tenant, User, Worker
 from tenants.models.choices import Role
+from tests.support.migrated import migrated_database
 
 PASSWORD = "correct horse battery"
 SANDBOX_URL = "ws://127.0.0.1:8090/v1/realtime"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> Iterator[None]:
+    """On SQLite the test database is a copy of one that was migrated once for all processes."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    name = str(connection.settings_dict["TEST"]["NAME"])
+    shutil.copyfile(migrated_database(), name)
+    yield
+    connection.close()
+    for path in (name, f"{name}-wal", f"{name}-shm"):
+        Path(path).unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """A copy of a migrated database is there already, on PostgreSQL as its template."""
+    return True
 
 
 @pytest.fixture(autouse=True)

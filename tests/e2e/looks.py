@@ -13,6 +13,17 @@ SCRIPT: Final = Path(__file__).with_name("looks.js")
 RULES: Final = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}
 COLOURS: Final = {"type": "rule", "values": ["color-contrast"]}
 """The one rule that light and dark can tell apart."""
+SIZES: Final = {
+    "type": "rule",
+    "values": [
+        "button-name",
+        "color-contrast",
+        "link-name",
+        "scrollable-region-focusable",
+        "target-size",
+    ],
+}
+"""Those that a narrow page can fail when the wide one passes."""
 AXE: Final = """async ([within, only]) => {
   const options = {runOnly: only, resultTypes: ["violations"], preload: false};
   return (await axe.run(within, options)).violations;

@@ -111,7 +111,7 @@ async def in_dialogs(page: Page) -> list[str]:
 async def on_a_telephone(page: Page) -> list[str]:
     found = await looks.refused(page) + await looks.jumps(page)
     await page.evaluate("looks.unfold()")
-    found += [f"(phone) {what}" for what in await looks.rules(page)]
+    found += [f"(phone) {what}" for what in await looks.rules(page, only=looks.SIZES)]
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 844})
         found += [f"({width} px) {what}" for what in await looks.width(page)]

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.migrated import give_database
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +38,8 @@ class Installation:
             "PBXAI_EXTERNAL_URL": f"http://127.0.0.1:{self.port}{path}",
             "PYTHONUNBUFFERED": "1",
         }
-        for command in (["migrate", "-v0"], ["seed_demo", "-v0"]):
-            self.manage(*command)
+        give_database(data)
+        self.manage("seed_demo", "-v0")
 
     @property
     def web(self) -> str:

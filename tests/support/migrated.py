@@ -22,10 +22,10 @@ def give_database(data: Path) -> None:
     if (data / NAME).exists():
         return
     data.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_made(), data / NAME)
+    shutil.copyfile(migrated_database(), data / NAME)
 
 
-def _made() -> Path:
+def migrated_database() -> Path:
     """The file to copy; whoever comes first makes it, the others wait."""
     kept = Path(tempfile.gettempdir()) / f"pbxai-migrated-{os.getuid()}-{_digest()}.sqlite3"
     with kept.with_suffix(".lock").open("w") as lock:
