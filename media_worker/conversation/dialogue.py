@@ -138,8 +138,8 @@ class Dialogue:
             self.caller.uplink.close()
             for task in (reader, requests, uplink):
                 task.cancel()
-        is_owed = self._duty.is_owed or (self._active is not None and self._is_wanted(self._active))
-        self._duty.is_owed = is_owed and not self._muted
+        if self._active is not None and not self._muted:
+            self._duty.is_owed = True
         self._duty.session_over()
         self._active = None
         self.words.session_over()
@@ -232,7 +232,7 @@ class Dialogue:
                 if usage is not None:
                     self._emit(usage)
             case TurnCommitted():
-                self._duty.is_owed = not self._muted
+                self._duty.is_owed = True
                 self._keeper.turn_committed(now)
                 if not self.is_guarded:
                     self._duty.expect(now)
@@ -330,34 +330,39 @@ class Dialogue:
             self._hush()
         elif self._muted and not muted:
             self._muted = False
-            if not self._keeper.guarded:
-                self._requests.put(lambda session: session.set_guard(False))
+            self._make(self._keeper.unmuted(self._clock.now(), owes_answer=self._duty.is_owed))
         return ""
 
     def _hush(self) -> None:
+        """What the agent owes stays owed, also the rest of what it was saying."""
         now = self._clock.now()
-        _, heard = self.agent.stop(now)
+        was_audible, heard = self.agent.stop(now)
+        if was_audible or self._active is not None or not self._opening.is_over:
+            self._duty.is_owed = True
         self._requests.put(lambda session: session.interrupt(heard))
         self._requests.put(lambda session: session.set_guard(True))
         self.words.interrupted()
         self._opening.cut()
         self._on_interrupted("A person muted the agent")
         self._duty.withdraw()
-        self._duty.is_owed = False
         self._end_greeting(now)
 
     def _commit(self) -> None:
         """The caller's turn is over, by our own VAD."""
-        answers = not self._muted
-        if answers:
-            self._duty.owe(self._clock.now())
+        answers = self._owe()
         self._requests.put(lambda session: session.commit_turn(respond=answers))
 
     def _ask_for_answer(self) -> None:
+        if self._owe():
+            self._requests.put(lambda session: session.respond())
+
+    def _owe(self) -> bool:
+        """The agent owes an answer. Whether it is asked for now; a muted agent's has to wait."""
         if self._muted:
-            return
-        self._duty.owe(self._clock.now())
-        self._requests.put(lambda session: session.respond())
+            self._duty.is_owed = True
+        else:
+            self._duty.owe(self._clock.now())
+        return not self._muted
 
     def _end_greeting(self, now: float) -> None:
         if not self._keeper.greeting_is_over:
@@ -368,9 +373,7 @@ class Dialogue:
         if tool_call_id not in self._tools_asked:
             self._ask_for_answer()
             return
-        speaks = not self._muted
-        if speaks:
-            self._duty.owe(self._clock.now())
+        speaks = self._owe()
         self._requests.put(
             lambda session: session.tool_result(tool_call_id, output, respond=speaks)
         )

@@ -170,6 +170,17 @@ class TurnKeeper:
         else:
             self._answer_at = now + CONFIRM_SECONDS
 
+    def unmuted(self, now: float, *, owes_answer: bool) -> list[Move]:
+        """The provider may answer again by itself: a turn that is over by then is for us to ask."""
+        moves = self._lift_guard(now)
+        if not owes_answer:
+            return moves
+        if not self.caller_speaks:
+            return [*moves, Move.ANSWER]
+        # Perhaps it is but noise, of which only our own VAD knows.
+        self._unconfirmed = not (self.owns_turns or self.provider_hears)
+        return moves
+
     def session_over(self) -> None:
         """What the provider heard it does not hear any more; its word on it will not come."""
         self.provider_hears = False

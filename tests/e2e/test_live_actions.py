@@ -92,11 +92,9 @@ async def test_a_call_is_watched_spoken_into_muted_and_ended(
         _, asked_at = await call.play(spoken("what are your opening hours"))
         caller = page.locator('#transcript [data-speaker="caller"][data-final="true"]')
         await expect(caller.first).to_contain_text("opening hours")
-        entries = len(world.entries(record))
+        assert world.entries(record)[-1].speaker == "caller", "a muted agent answers nothing"
         await page.get_by_role("button", name="Let the agent speak").click()
         await expect(other.locator("#call-muted")).to_have_attribute("data-muted", "false")
-        assert len(world.entries(record)) == entries, "a muted agent answered nothing"
-        _, asked_at = await call.play(spoken("what are your opening hours"))
         await call.wait_for_speech(seconds=60, since=asked_at)
 
         await page.get_by_role("button", name="End call").click()
