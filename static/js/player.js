@@ -11,13 +11,14 @@ const FULL_SECOND = 1000;
 const LEAST_MARK_MS = 400;
 const HANDS_OFF_MS = 4000;
 
-const started = new WeakSet();
+let current = null;
 
+// The player that is on the page; one that the feed took from it, with its recording, is silent.
 export function startPlayer() {
   const box = document.querySelector("[data-player]");
-  if (!box || started.has(box)) return;
-  started.add(box);
-  new Player(box);
+  if (box === (current?.box ?? null)) return;
+  current?.stop();
+  current = box && new Player(box);
 }
 
 class Player {
@@ -29,6 +30,7 @@ class Player {
     this.now = box.querySelector("[data-now]");
     this.offset = Number(box.dataset.offset);
     this.transcript = document.getElementById("transcript");
+    this.over = new AbortController();
     this.scrolledAt = -HANDS_OFF_MS;
     this.marked = [];
     this.duration = Math.max(1, Number(box.dataset.duration));
@@ -36,24 +38,49 @@ class Player {
     this.listen();
     this.point();
     this.offerEntries();
-    new MutationObserver(() => this.offerEntries()).observe(this.transcript, { childList: true });
+    this.newEntries = new MutationObserver(() => this.offerEntries());
+    this.newEntries.observe(this.transcript, { childList: true });
+    // Who deletes the recording: a browser that still asked for a piece of it would be told 404.
+    document.querySelector(".recording-delete")?.addEventListener("submit", () => this.stop());
+  }
+
+  stop() {
+    this.over.abort();
+    this.newEntries.disconnect();
+    this.waveform.stop();
+    this.audio.pause();
+    this.audio.removeAttribute("src");
+    this.audio.load();
+    for (const entry of this.marked) entry.removeAttribute("aria-current");
+    for (const button of this.transcript.querySelectorAll("button.entry-at")) {
+      const place = document.createElement("span");
+      place.className = button.className;
+      place.textContent = button.textContent;
+      button.replaceWith(place);
+    }
   }
 
   listen() {
     const { audio, toggle, bar } = this;
+    const { signal } = this.over;
     toggle.addEventListener("click", () => (audio.paused ? this.play() : audio.pause()));
     bar.addEventListener("input", () => this.seek(Number(bar.value)));
     bar.addEventListener("keydown", (event) => this.step(event));
     this.box.querySelector("[data-speed]").addEventListener("change", (event) => {
       audio.playbackRate = Number(event.target.value);
     });
-    for (const kind of ["play", "pause", "ended"]) audio.addEventListener(kind, () => this.turned());
-    for (const kind of ["timeupdate", "seeked"]) audio.addEventListener(kind, () => this.show());
-    audio.addEventListener("error", () => this.fail());
-    this.transcript.addEventListener("click", (event) => this.playEntry(event));
-    this.transcript.addEventListener("dblclick", (event) => this.playWord(event));
+    for (const kind of ["play", "pause", "ended"]) {
+      audio.addEventListener(kind, () => this.turned(), { signal });
+    }
+    for (const kind of ["timeupdate", "seeked"]) {
+      audio.addEventListener(kind, () => this.show(), { signal });
+    }
+    audio.addEventListener("error", () => this.fail(), { signal });
+    this.transcript.addEventListener("click", (event) => this.playEntry(event), { signal });
+    this.transcript.addEventListener("dblclick", (event) => this.playWord(event), { signal });
     for (const kind of ["wheel", "touchmove"]) {
-      window.addEventListener(kind, () => (this.scrolledAt = performance.now()), { passive: true });
+      const looks = { passive: true, signal };
+      window.addEventListener(kind, () => (this.scrolledAt = performance.now()), looks);
     }
   }
 
@@ -113,13 +140,14 @@ class Player {
 
   // What is pointed at in the transcript is marked in the waveform, and the other way round.
   point() {
+    const { signal } = this.over;
     this.transcript.addEventListener("pointerover", (event) => {
       const entry = event.target.closest("[data-entry]");
       if (!entry) return;
       const from = (Number(entry.dataset.at) - this.offset) / this.duration;
       this.waveform.point([from, from + Number(entry.dataset.length) / this.duration]);
-    });
-    this.transcript.addEventListener("pointerleave", () => this.waveform.point(null));
+    }, { signal });
+    this.transcript.addEventListener("pointerleave", () => this.waveform.point(null), { signal });
     this.bar.addEventListener("pointermove", (event) => {
       const box = this.bar.getBoundingClientRect();
       this.lightUp(((event.clientX - box.left) / box.width) * this.duration + this.offset);

@@ -19,7 +19,12 @@ export class Waveform {
     this.load(TRIES);
   }
 
+  stop() {
+    this.isOver = true;
+  }
+
   async load(tries) {
+    if (this.isOver) return;
     const answer = await fetch(this.box.dataset.peaks).catch(() => null);
     const levels = answer?.ok ? new Uint8Array(await answer.arrayBuffer()) : null;
     if (levels?.length === 2 * PARTS) this.begin(levels);

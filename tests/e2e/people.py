@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from media_worker import speech
 from tests.e2e.chromium import BROWSER_MS
@@ -34,3 +35,15 @@ async def signed_in(chromium: Browser, house: House, *, path: str = "") -> Page:
     if path:
         await page.goto(f"{house.stack.web}/t/{house.tenant.slug}/{path}")
     return page
+
+
+async def slow_line(page: Page, pattern: str) -> asyncio.Event:
+    """What matches comes to this page only once the event is set."""
+    comes = asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        await comes.wait()
+        await route.continue_()
+
+    await page.route(pattern, answer)
+    return comes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import re
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.people import signed_in
+from tests.e2e.people import signed_in, slow_line
 from tests.e2e.world import PASSWORD, House, World
 
 LINK = re.compile(r"http://\S+/invitations/\S+/")
@@ -92,13 +91,7 @@ async def test_the_last_owner_stays(world: World, chromium: Browser) -> None:
     await expect(owner.locator("#toasts")).to_contain_text("This is the last owner.")
 
     # On a slow line the button is pressed before the modules are there: it is asked about still.
-    pressed = asyncio.Event()
-
-    async def when_pressed(route: Route) -> None:
-        await pressed.wait()
-        await route.continue_()
-
-    await owner.route("**/js/confirm.js", when_pressed)
+    pressed = await slow_line(owner, "**/js/confirm.js")
     await owner.goto(address(house, "settings/members/"), wait_until="commit")
     await row.get_by_role("button", name="Remove").click()
     pressed.set()

@@ -171,7 +171,23 @@ async def test_the_browser_plays_it_beside_the_transcript_until_it_is_deleted(
     lasts = await page.evaluate("document.querySelector('audio').duration")
     assert abs(lasts * 1000 - kept.duration_ms) <= 20
     assert problems == []
+    await delete_while_another_listens(page, house, kept, problems)
+
+
+async def delete_while_another_listens(
+    page: Page, house: House, kept: Recording, problems: list[str]
+) -> None:
+    async with page.expect_popup() as opened:
+        await page.evaluate("void window.open(location.href)")
+    other = await opened.value
+    other.on("console", lambda message: problems.append(message.text))
+    await other.get_by_role("button", name="Play the recording").click()
+    audio = await other.evaluate_handle("document.querySelector('audio')")
     await download_and_delete(page, house, kept)
+    await expect(other.locator("#call-recording")).to_have_attribute("data-state", "deleted")
+    assert await audio.evaluate("audio => audio.paused && !audio.hasAttribute('src')")
+    assert await other.locator("#transcript button.entry-at").count() == 0
+    assert problems == [], "nobody asked for a piece of what is gone"
 
 
 async def download_and_delete(page: Page, house: House, kept: Recording) -> None:
