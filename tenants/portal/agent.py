@@ -257,10 +257,7 @@ def agent_take(request: TenantRequest, agent_id: UUID, number: int) -> HttpRespo
     """Put a revision's content into the draft; what the draft held is lost."""
     draft = find_agent(agent_id)
     revision = find_revision(draft, number)
-    content: dict[str, Any] = {name: getattr(revision, name) for name in publishing.CONTENT}
-    for name, value in content.items():
-        setattr(draft, name, value)
-    publishing.save_draft(agent=draft, user=request.user)
+    publishing.take(agent=draft, revision=revision, user=request.user)
     text = _("The draft now says what revision %(number)d says.")
     messages.success(request, text % {"number": number})
     return redirect(page_url("agent", request, agent_id=draft.public_id))

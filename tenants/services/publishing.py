@@ -115,6 +115,21 @@ def roll_back(
     return newest
 
 
+def take(
+    *,
+    agent: Agent,
+    revision: AgentRevision,
+    user: User | None,
+    expected_version: int | None = None,
+) -> Agent:
+    """Put what a revision says into the draft; what that said is lost. Raises as save_draft."""
+    if revision.agent_id != agent.pk:
+        raise ValueError("The revision is another agent's.")
+    for name, value in _content(revision).items():
+        setattr(agent, name, value)
+    return save_draft(agent=agent, user=user, expected_version=expected_version)
+
+
 def has_unpublished_changes(agent: Agent) -> bool:
     """Whether the draft differs from what answers calls."""
     published = agent.published

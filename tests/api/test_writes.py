@@ -58,6 +58,42 @@ def test_an_agent_from_its_making_to_rolling_back(api: Api, account: ProviderAcc
     assert entry.token is not None
 
 
+def test_what_a_draft_would_change_and_going_on_from_an_old_revision(
+    api: Api, published: Agent, acme: Tenant
+):
+    path = f"/agents/{published.public_id}"
+    assert api.get(f"{path}/differences").json() == {"old": "1", "new": "draft", "items": []}
+    api.patch("/settings", {"voice": "cedar"})
+    holds = api.get(f"{path}/effective").json()["values"]["voice"]["value"]
+    assert api.patch(path, {"name": "Desk", "settings": {"voice": holds}}).status_code == 200
+    found = {one["name"]: one for one in api.get(f"{path}/differences").json()["items"]}
+    assert set(found) == {"name", "voice"}
+    assert (found["name"]["old"]["value"], found["name"]["new"]["value"]) == (
+        published.name,
+        "Desk",
+    )
+    assert found["voice"]["felt"] is False
+    assert found["voice"]["old"]["level"] == "tenant"
+    back = api.get(f"{path}/differences?old=draft&new=1").json()
+    assert [one["new"]["value"] for one in back["items"] if one["felt"]] == [published.name]
+    problem_of(api.get(f"{path}/differences?old=9"), 404)
+    problem_of(api.get(f"{path}/differences?old=last"), 400, "invalid")
+
+    take = f"{path}/revisions/1/take"
+    problem_of(api.post(take, {"draft_version": 1}), 409, "draft-changed")
+    assert api.post(take, {}).json()["name"] == published.name
+    assert api.get(path).json()["has_unpublished_changes"] is False
+
+
+def test_a_prompt_as_a_caller_gets_it(api: Api, agent: Agent, acme: Tenant):
+    path = f"/agents/{agent.public_id}/preview"
+    found = api.post(path, {"text": "For {{ tenant }}, {{ planet }}."}).json()
+    assert found["text"] == f"For {acme.name}, {{{{ planet }}}}."
+    assert found["unknown"] == ["planet"]
+    assert found["values"]["agent"] == agent.name
+    assert api.post(path, {}).json()["text"] == agent.instructions
+
+
 def test_a_draft_that_somebody_else_saved_stays(api: Api, agent: Agent):
     path = f"/agents/{agent.public_id}"
     assert api.patch(path, {"name": "Other", "draft_version": 1}).status_code == 200

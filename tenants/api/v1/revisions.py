@@ -79,7 +79,7 @@ def _revisions() -> QuerySet[AgentRevision]:
     )
 
 
-def _find(agent_id: UUID, number: int) -> AgentRevision:
+def find_revision(agent_id: UUID, number: int) -> AgentRevision:
     if number > LARGEST_NUMBER:  # SQLite would fail to look for it
         raise Http404
     found = _revisions().filter(agent__public_id=agent_id, number=number).first()
@@ -118,7 +118,7 @@ def list_revisions(
 )
 def get_revision(request: ApiRequest, agent_id: UUID, number: int) -> Revision:
     """A revision with its settings."""
-    return _document(_find(agent_id, number))
+    return _document(find_revision(agent_id, number))
 
 
 @route(
@@ -155,7 +155,7 @@ def roll_back_agent(
     request: ApiRequest, agent_id: UUID, number: int, document: RollBack
 ) -> Revision:
     """Publish an old revision once more, as a new number; the draft stays as it is."""
-    old = _find(agent_id, number)
+    old = find_revision(agent_id, number)
     revision = publishing.roll_back(
         agent=old.agent, revision=old, user=request.auth.user, note=document.note
     )

@@ -173,9 +173,9 @@ def effective_document(effective: EffectiveSettings) -> Effective:
     return Effective(
         values={
             name: EffectiveValue(
-                value=_plain(one.value),
+                value=plain_value(one.value),
                 level=one.level,
-                inherited=_plain(one.inherited),
+                inherited=plain_value(one.inherited),
                 locked=one.locked,
             )
             for name, one in found.items()
@@ -184,7 +184,7 @@ def effective_document(effective: EffectiveSettings) -> Effective:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     return str(value.public_id) if isinstance(value, ProviderAccount) else value
 
 
