@@ -1,7 +1,8 @@
-"""The databases' own full-text indexes over SearchDocument, which Django does not know.
+"""The databases' own indexes for searching, which Django does not know.
 
-PostgreSQL: a generated column `vector` with a GIN index together with the tenant. SQLite: an FTS5
-table over the documents (external content), which triggers keep in step.
+PostgreSQL: a generated column `vector` of SearchDocument with a GIN index together with the tenant,
+and one for the beginnings of callers' names. SQLite: an FTS5 table over the documents (external
+content), which triggers keep in step.
 
 Migrations make them. Django rebuilds a table on SQLite to alter it, and its triggers go with it: a
 migration that alters SearchDocument ends with `create` once more, and `problems` finds where one
@@ -23,6 +24,8 @@ POSTGRESQL: Final = (
     " GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, body)) STORED",
     f"CREATE INDEX IF NOT EXISTS tenants_search_words ON {TABLE} USING gin (tenant_id, vector)"
     " WITH (fastupdate = off)",
+    "CREATE INDEX IF NOT EXISTS call_caller_name ON tenants_call"
+    " (tenant_id, upper(calling_name) varchar_pattern_ops)",
 )
 """`simple`: bodies hold tokens that are folded already, in any language. New ones are sorted in
 at once, else each search would read a list of all that came since the last VACUUM.
@@ -58,6 +61,7 @@ def create(schema_editor: Any) -> None:
 def drop(schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(f"ALTER TABLE {TABLE} DROP COLUMN IF EXISTS vector")
+        schema_editor.execute("DROP INDEX IF EXISTS call_caller_name")
     elif schema_editor.connection.vendor == "sqlite":
         for name in SQLITE_TRIGGERS:
             schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}")

@@ -813,7 +813,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(fields=['tenant', 'calling', '-started_at', '-id'], name='call_caller_newest'),
+            index=models.Index(fields=['tenant', 'calling'], name='call_caller', opclasses=['int8_ops', 'varchar_pattern_ops']),
         ),
         migrations.AddIndex(
             model_name='call',

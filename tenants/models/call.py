@@ -138,8 +138,11 @@ class Call(models.Model):
             models.Index(
                 fields=["tenant", "number", "-started_at", "-id"], name="call_number_newest"
             ),
+            # Looked for by their beginnings; names have one in search_index.
             models.Index(
-                fields=["tenant", "calling", "-started_at", "-id"], name="call_caller_newest"
+                fields=["tenant", "calling"],
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+                name="call_caller",
             ),
             models.Index(fields=["-started_at", "-id"], name="call_newest"),
             models.Index(fields=["ended_at"], name="call_unsettled", condition=UNSETTLED),

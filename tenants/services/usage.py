@@ -149,7 +149,7 @@ def report(*, tenant: Tenant, period: Period) -> Report:
     groups = _by(lines, attrgetter("agent_id", "number_id", "model", "kind"))
     return Report(
         period=period,
-        total=_summed(lines),
+        total=_total(groups),
         by_day=by_day,
         by_agent=_most_first(groups, 0),
         by_number=_most_first(groups, 1),
@@ -214,6 +214,13 @@ def _by(lines: Sequence[_Line], key: Callable[[_Line], Key]) -> dict[Key, Sums]:
     for line in lines:
         found.setdefault(key(line), []).append(line)
     return {key: _summed(group) for key, group in found.items()}
+
+
+def _total(groups: dict[tuple[Any, ...], Sums]) -> Sums:
+    found = Sums()
+    for sums in groups.values():
+        found.include(sums)
+    return found
 
 
 def _most_first(groups: dict[tuple[Any, ...], Sums], place: int) -> dict[Any, Sums]:

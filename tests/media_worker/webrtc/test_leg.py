@@ -49,9 +49,10 @@ async def test_sound_goes_both_ways_and_onto_the_record(room: Room, browser: Bro
     await browser.take(answer)
     await asyncio.wait_for(leg.answer(), SECONDS)
     assert await next_event(leg) == LegAnswered("PCMU/8000")
-    leg.playout.append("greeting", pcm(440, 1.0))
+    leg.playout.append("greeting", pcm(440, 3.0))
     leg.playout.finish("greeting")
-    browser.says = pcm(1000, 1.0)
+    # More than is waited for: a busy machine throws some of it away.
+    browser.says = pcm(1000, 3.0)
     came = bytearray()
 
     def all_has_come() -> bool:
@@ -59,7 +60,7 @@ async def test_sound_goes_both_ways_and_onto_the_record(room: Room, browser: Bro
         return browser.speech_ms >= 900 and loud_ms(bytes(came)) >= 900
 
     await until(all_has_come)
-    await until(lambda: leg.playout.heard_ms("greeting") == 1000)
+    await until(lambda: leg.playout.heard_ms("greeting") == 3000)
     recorded = np.frombuffer(tap.take(), "<i2").reshape(-1, 2)
     assert loud_ms(recorded[:, 0].tobytes()) >= 800
     assert loud_ms(recorded[:, 1].tobytes()) >= 800
