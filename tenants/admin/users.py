@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-from django.contrib import admin
-from django.utils.translation import gettext_lazy as _
+from typing import Any
 
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from pbxai.accounts import forget_ways
 from tenants.admin.site import Page, UserAdmin, UserCreationForm, admin_site
 from tenants.models import User
 
@@ -22,6 +27,7 @@ class UserPage(UserAdmin, Page):
     ordering = ["email"]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal = []
+    actions = ["forget_second_step"]
     fieldsets = [
         (None, {"fields": ["email", "password", "name"]}),
         (_("Preferences"), {"fields": ["language", "time_zone"]}),
@@ -29,3 +35,10 @@ class UserPage(UserAdmin, Page):
         (_("Dates"), {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "password1", "password2"]})]
+
+    @admin.action(description=_("Remove second step, passkeys and recovery codes"))
+    def forget_second_step(self, request: Any, queryset: QuerySet[User]) -> None:
+        """For people who lost telephone and codes; their password is enough again."""
+        gone = sum(forget_ways(person, by=request.user) for person in queryset)
+        text = ngettext("%(count)d way removed.", "%(count)d ways removed.", gone)
+        self.message_user(request, text % {"count": gone}, messages.SUCCESS)

@@ -24,6 +24,7 @@ from tenants.portal import words
 from tenants.portal.calls import shown_duration_ms
 from tenants.portal.sound import sound
 from tenants.portal.words import Badge
+from tenants.services import support
 from tenants.services.days import FAILED
 from tenants.templatetags.ui import DASH
 
@@ -135,6 +136,7 @@ def call(request: ConsoleRequest, call_id: UUID) -> HttpResponse:
         "call": found,
         "outcome": words.end_sentence(found),
         "facts": _facts(found),
+        "grant": support.open_grant(found.tenant) if found.tenant else None,
         "heard": {"sound": sound(found)},
         "problems": [
             (words.problem_sentence(problem.kind), problem.code)

@@ -24,7 +24,7 @@ from tenants.models import ProviderAccount
 from tenants.portal import setting_words
 from tenants.portal.forms import take_errors
 from tenants.services import levels
-from tenants.services.effective import effective_settings, platform_settings
+from tenants.services.effective import Level, effective_settings, platform_settings
 from tenants.services.explorer import Affected, affected_by
 from tenants.services.platform import save_platform_settings
 from tenants.tasks import prepare_prompts
@@ -95,7 +95,7 @@ def explorer(request: ConsoleRequest) -> HttpResponse:
         "changed": len(changed),
         "all": len(found),
         "page": page,
-        "rows": [_row(row, shows) for row in page],
+        "rows": [_row(row, shows, is_own=name == "instructions") for row in page],
         "default": shows(levels.default_of(platform_settings(), name)),
         "label": setting_words.LABELS[name],
     }
@@ -110,12 +110,17 @@ def _shows(name: str) -> Any:
     return lambda value: names.get(value, _("none"))
 
 
-def _row(row: Affected, shows: Any) -> dict[str, Any]:
+def _row(row: Affected, shows: Any, *, is_own: bool) -> dict[str, Any]:
+    """`is_own`: what a tenant and its agents say is for them alone; only the default is shown."""
+
+    def told(value: Any, level: Level) -> Any:
+        return _("words of its own") if is_own and level != "platform" else shows(value)
+
     return {
         "holder": row.holder,
-        "now": shows(row.now),
+        "now": told(row.now, row.level),
         "level": row.level,
-        "then": shows(row.then),
+        "then": told(row.then, row.then_level),
         "then_level": row.then_level,
         "changes": row.changes,
     }

@@ -21,6 +21,7 @@ RAIL: Final = (
     RailEntry("calls", "phone", gettext_lazy("Calls")),
     RailEntry("workers", "server", gettext_lazy("Workers")),
     RailEntry("models", "coin", gettext_lazy("Models and prices")),
+    RailEntry("accounts", "key", gettext_lazy("Provider accounts")),
     RailEntry("defaults", "adjustments", gettext_lazy("Defaults")),
     RailEntry("jobs", "history", gettext_lazy("Jobs")),
     RailEntry("health", "activity", gettext_lazy("Health")),

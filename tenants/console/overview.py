@@ -20,6 +20,7 @@ from tenants.console.workers import worker_view
 from tenants.models import Call, ProviderAccount, Tenant, Worker
 from tenants.models.call import OPEN_STATES
 from tenants.models.choices import CallState, CheckState, RefusalReason
+from tenants.services import catalogue
 
 SHOWN: Final = 20
 NEARLY_FULL: Final = 0.9
@@ -105,7 +106,7 @@ def calls_today() -> dict[str, int]:
 
 def attention(calls: dict[str, int], workers: list[Worker]) -> list[Attention]:
     """What needs the operator now, the worst first; the same calls and workers."""
-    news = [*_worker_news(workers), *_jobs_news(), *_account_news()]
+    news = [*_worker_news(workers), *_jobs_news(), *_account_news(), *_model_news()]
     if calls["full"]:
         text = ngettext(
             "%(count)d call was refused today because its media worker was full.",
@@ -176,8 +177,32 @@ def _account_news() -> list[Attention]:
             _("The check of the platform's account “%(name)s” failed.") % {"name": account.name},
             account.check_message,
             "bad",
+            _("See account"),
+            reverse("console:account", args=[account.public_id]),
         )
         for account in failed
+    ]
+
+
+def _model_news() -> list[Attention]:
+    """Agents of any tenant whose model is shut down, or soon will be."""
+    uses = catalogue.warnings()
+    over = sum(use.is_over for use in uses)
+    gone = ngettext(
+        "%(count)d agent uses a model that its provider has shut down.",
+        "%(count)d agents use a model that its provider has shut down.",
+        over,
+    )
+    soon = ngettext(
+        "%(count)d agent uses a model that its provider will soon shut down.",
+        "%(count)d agents use a model that its provider will soon shut down.",
+        len(uses) - over,
+    )
+    button, url = _("See models"), reverse("console:models")
+    return [
+        Attention(text % {"count": count}, tone=tone, button=button, url=url)
+        for text, count, tone in ((gone, over, "bad"), (soon, len(uses) - over, "warn"))
+        if count
     ]
 
 

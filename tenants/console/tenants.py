@@ -27,9 +27,9 @@ from tenants.models.choices import Role
 from tenants.models.invitation import OPEN_INVITATION
 from tenants.portal.forms import take_errors
 from tenants.portal.opening_fields import zones
-from tenants.services import catalogue, mail, members, usage
+from tenants.services import catalogue, mail, members, support, usage
 from tenants.services import tenants as service
-from tenants.templatetags.ui import count, money, sums_of_money
+from tenants.templatetags.ui import count, minutes, money, sums_of_money
 
 A_PAGE: Final = 50
 STATES: Final = {"": Q(), "on": Q(is_active=True), "off": Q(is_active=False)}
@@ -152,7 +152,7 @@ def tenant_new(request: ConsoleRequest) -> HttpResponse:
         except ValidationError as error:
             take_errors(form, _at_owner(error))
         else:
-            return _invited(request, created)
+            return _invited(request, created.tenant, created.invitation, created.token)
     return render_page(request, "console/tenant_new.html", {"form": form}, here="tenants")
 
 
@@ -168,17 +168,58 @@ def _at_owner(error: ValidationError) -> ValidationError:
     )
 
 
-def _invited(request: ConsoleRequest, created: service.Created) -> HttpResponse:
+def _invited(
+    request: ConsoleRequest, found: Tenant, invitation: Invitation, token: str
+) -> HttpResponse:
     """Send the owner's letter; where it lies in a folder or did not go out, show its link once."""
-    sent = members.send_letter(
-        invitation=created.invitation, token=created.token, language=get_language() or "en"
-    )
-    names = {"name": created.tenant.name, "email": created.invitation.email}
+    language = get_language() or "en"
+    sent = members.send_letter(invitation=invitation, token=token, language=language)
     if sent and not mail.is_filed():
+        names = {"name": found.name, "email": invitation.email}
         messages.success(request, _("%(name)s is here; %(email)s is invited.") % names)
-        return redirect("console:tenant", tenant_id=created.tenant.public_id)
-    link = members.link_of(created.token)
-    return _tenant_page(request, created.tenant, TenantForm(instance=created.tenant), link=link)
+        return redirect("console:tenant", tenant_id=found.public_id)
+    link = members.link_of(token)
+    return _tenant_page(request, found, TenantForm(instance=found), link=link)
+
+
+@console_page
+@require_POST
+def owner_invite(request: ConsoleRequest, tenant_id: UUID) -> HttpResponse:
+    """Invite an owner where there is none."""
+    found = get_object_or_404(Tenant, public_id=tenant_id)
+    try:
+        email = request.POST.get("email", "")
+        invitation, token = service.invite_owner(tenant=found, email=email, user=request.user)
+    except ValidationError as error:
+        return _refused(request, found, error)
+    return _invited(request, found, invitation, token)
+
+
+@console_page
+@require_POST
+def owner_again(request: ConsoleRequest, tenant_id: UUID, invitation_id: UUID) -> HttpResponse:
+    """Another letter to the owner who has not come; with `withdraw`, none any more."""
+    invitation = get_object_or_404(
+        Invitation.all_tenants.select_related("tenant", "invited_by"),
+        OPEN_INVITATION,
+        tenant__public_id=tenant_id,
+        public_id=invitation_id,
+    )
+    try:
+        if "withdraw" in request.POST:
+            service.withdraw_owner(invitation=invitation, user=request.user)
+            text = _("The invitation of %(email)s is withdrawn.")
+            messages.success(request, text % {"email": invitation.email})
+            return redirect("console:tenant", tenant_id=tenant_id)
+        token = service.invite_owner_again(invitation=invitation, user=request.user)
+    except ValidationError as error:
+        return _refused(request, invitation.tenant, error)
+    return _invited(request, invitation.tenant, invitation, token)
+
+
+def _refused(request: ConsoleRequest, found: Tenant, error: ValidationError) -> HttpResponse:
+    messages.error(request, " ".join(error.messages))
+    return redirect("console:tenant", tenant_id=found.public_id)
 
 
 @console_page
@@ -193,23 +234,29 @@ def tenant(request: ConsoleRequest, tenant_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("The limits are saved. New calls feel them at once."))
             return redirect("console:tenant", tenant_id=found.public_id)
-    return _tenant_page(request, get_object_or_404(Tenant, pk=found.pk), form)
+    # A form that was refused has changed its row.
+    stored = get_object_or_404(Tenant, pk=found.pk) if form.is_bound else found
+    return _tenant_page(request, stored, form)
 
 
 def _tenant_page(
     request: ConsoleRequest, found: Tenant, form: TenantForm, *, link: str = ""
 ) -> HttpResponse:
+    found_members = Member.all_tenants.filter(tenant=found).select_related("user")
+    people = list(found_members.order_by("role", "pk")[:A_PAGE])
     context = {
         "tenant": found,
         "form": form,
         "link": link,
         "stats": _stats(found),
-        "members": Member.all_tenants.filter(tenant=found)
-        .select_related("user")
-        .order_by("role", "pk")[:A_PAGE],
+        "members": people,
         "invitations": Invitation.all_tenants.filter(
             OPEN_INVITATION, tenant=found, role=Role.OWNER
         ),
+        "has_owner": any(one.role == Role.OWNER and one.user.is_active for one in people)
+        or (len(people) == A_PAGE and service.has_owner(found)),
+        "now": timezone.now(),
+        "grant": support.open_grant(found),
         "uses": catalogue.warnings(found),
     }
     return render_page(request, "console/tenant.html", context, here="tenants")
@@ -231,7 +278,7 @@ def _stats(tenant: Tenant) -> list[dict[str, Any]]:
     return [
         {"label": _("Calls running"), "value": running, "note": most},
         {"label": _("Calls this month"), "value": count(month.calls), "note": ""},
-        {"label": _("Minutes this month"), "value": count(month.minutes), "note": ""},
+        {"label": _("Minutes this month"), "value": minutes(month.duration_ms), "note": ""},
         {"label": _("Spend this month"), "value": spent, "note": budget},
         {
             "label": _("Numbers"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,13 @@ from tenants.services import audit_log
 class AuditFilter(forms.Form):
     """What the log is narrowed to; a value that does not exist narrows nothing."""
 
+    whose = forms.ModelChoiceField(
+        Tenant.objects.none(),
+        required=False,
+        to_field_name="public_id",
+        label=gettext_lazy("Tenant"),
+        empty_label=gettext_lazy("Any tenant"),
+    )
     what = forms.ChoiceField(required=False, label=gettext_lazy("What"))
     who = forms.ModelChoiceField(
         User.objects.none(),
@@ -52,7 +60,10 @@ class AuditFilter(forms.Form):
         who: Any = self.fields["who"]
         if tenant is None:
             who.queryset = User.objects.filter(is_staff=True)
+            whose: Any = self.fields["whose"]
+            whose.queryset = Tenant.objects.order_by("name")
         else:
+            del self.fields["whose"]
             people = Member.all_tenants.filter(tenant=tenant).values("user")
             who.queryset = User.objects.filter(pk__in=people)
 
@@ -61,7 +72,7 @@ class AuditFilter(forms.Form):
         values = self.cleaned_data
         until = _midnight(values.get("until"))
         return audit_log.AuditQuery(
-            tenant=tenant,
+            tenant=tenant or values.get("whose"),
             user=values.get("who"),
             noun=values.get("what") or "",
             since=_midnight(values.get("since")),
@@ -80,6 +91,8 @@ class AuditLine:
     way: str
     changes: list[tuple[str, str, str]]
     details: list[tuple[str, str]]
+    url: str = ""
+    """Of what it was done to; empty: it has no page."""
 
 
 def line(row: AuditEntry) -> AuditLine:
@@ -89,13 +102,11 @@ def line(row: AuditEntry) -> AuditLine:
         who=row.actor_label or (row.user.get_full_name() if row.user else _("the system")),
         way=row.get_via_display() if row.via else "",
         changes=[
-            (
-                audit_words.field(name),
-                audit_words.value(pair[0], name),
-                audit_words.value(pair[1], name),
-            )
+            (audit_words.field(name), old, new)
             for name, pair in sorted(row.changes.items())
             if isinstance(pair, list) and len(pair) == 2
+            for old, new in [[audit_words.value(side, name) for side in pair]]
+            if old != new
         ],
         details=[
             (audit_words.field(name), audit_words.value(value, name))
@@ -105,16 +116,20 @@ def line(row: AuditEntry) -> AuditLine:
     )
 
 
-def audit_context(request: HttpRequest, tenant: Tenant | None) -> dict[str, Any]:
-    """Context of components/audit_lines.html for a tenant, or for all."""
+def audit_context(
+    request: HttpRequest,
+    tenant: Tenant | None,
+    read: Callable[[AuditEntry], AuditLine] = line,
+) -> dict[str, Any]:
+    """Context of components/audit_lines.html for a tenant, or for all; `read` puts into words."""
     form = AuditFilter(request.GET, tenant=tenant)
     found = audit_log.page(form.query(tenant, request.GET.get("at", "")))
     return {
         "form": form,
-        "lines": [line(row) for row in found.rows],
+        "lines": [read(row) for row in found.rows],
         "older": found.older,
         "is_later": "at" in request.GET,
-        "narrowed": any(request.GET.get(name) for name in ("what", "who", "since", "until")),
+        "narrowed": any(request.GET.get(name) for name in form.fields),
     }
 
 

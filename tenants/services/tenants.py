@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from tenants.models import Invitation, Tenant, User
+from tenants.models import Invitation, Member, Tenant, User
 from tenants.models.choices import Role
 from tenants.services import audit, members
 
@@ -48,6 +50,37 @@ def create_tenant(*, tenant: Tenant, owner_email: str, user: User | None) -> Cre
             tenant=tenant, user=user, email=owner_email, role=Role.OWNER
         )
     return Created(tenant, invitation, token)
+
+
+def has_owner(tenant: Tenant) -> bool:
+    """Whether somebody owns the customer who can sign in."""
+    owners = Member.all_tenants.filter(tenant=tenant, role=Role.OWNER, user__is_active=True)
+    return owners.exists()
+
+
+def invite_owner(*, tenant: Tenant, email: str, user: User | None) -> tuple[Invitation, str]:
+    """For a customer without an owner; gives the link's token too. Raises ValidationError, also
+    where there is an owner: who else comes in is for them alone to say.
+    """
+    _refuse_where_owned(tenant)
+    return members.invite(tenant=tenant, user=user, email=email, role=Role.OWNER)
+
+
+def invite_owner_again(*, invitation: Invitation, user: User | None) -> str:
+    """A new link for the owner who has not come yet. Raises ValidationError as `invite_owner`."""
+    _refuse_where_owned(invitation.tenant)
+    return members.renew(invitation=invitation, user=user)
+
+
+def withdraw_owner(*, invitation: Invitation, user: User | None) -> None:
+    """Take an owner's invitation back. Raises ValidationError as `invite_owner`."""
+    _refuse_where_owned(invitation.tenant)
+    members.withdraw(invitation=invitation, user=user)
+
+
+def _refuse_where_owned(tenant: Tenant) -> None:
+    if has_owner(tenant):
+        raise ValidationError(_("This tenant has an owner, who invites everybody else."))
 
 
 def change_tenant(*, tenant: Tenant, user: User | None) -> Tenant:

@@ -166,6 +166,7 @@ def milliseconds(value: int | None) -> str:
     return f"{formats.number_format(value / 1000, 1)} s"
 
 
+LEAST_WHOLE_MINUTES = 10
 CENT = Decimal("0.01")
 SMALLEST = Decimal("0.0001")
 
@@ -204,6 +205,15 @@ def rate(amount: Decimal | None) -> str:
 def count(number: int) -> str:
     """A number of things, thousands apart."""
     return formats.number_format(number, 0, force_grouping=True)
+
+
+@register.filter
+def minutes(value_ms: int) -> str:
+    """A sum of spans in minutes; one decimal below ten, lest a short call is rounded away."""
+    spent = value_ms / 60_000
+    if round(spent, 1) >= LEAST_WHOLE_MINUTES or not spent:
+        return count(round(spent))
+    return formats.number_format(max(spent, 0.1), 1)
 
 
 @register.filter

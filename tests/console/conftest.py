@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from tenants.models import Call, JobFailure, Number, ProviderAccount, User, Worker
+from tenants.services import members
 from tests.conftest import PASSWORD
 from tests.portal.conftest import browse, call, make_call
 from tests.tenants.money import make_model
@@ -31,7 +32,13 @@ def operator(browse: Callable[[User], Client], sam: User) -> Client:
 
 
 @pytest.fixture
-def things(number: Number, account: ProviderAccount, worker: Worker, call: Call) -> dict[str, Any]:
+def things(
+    number: Number,
+    account: ProviderAccount,
+    worker: Worker,
+    call: Call,
+    make_account: Callable[..., ProviderAccount],
+) -> dict[str, Any]:
     """What the addresses of the table take, by the name of the URL's argument."""
     failure = JobFailure.objects.create(
         task="tenants.tasks.watch.watch_workers", args={"args": [], "kwargs": {}}, error="x"
@@ -41,5 +48,9 @@ def things(number: Number, account: ProviderAccount, worker: Worker, call: Call)
         "tenant_id": number.tenant.public_id,
         "call_id": call.public_id,
         "failure_id": failure.pk,
+        "platform_account_id": make_account(None, "Everybody's").public_id,
+        "invitation_id": members.invite(
+            tenant=number.tenant, user=None, email="olivia@acme.example", role="owner"
+        )[0].public_id,
         "model_id": make_model("gpt-realtime-2.1").pk,
     }

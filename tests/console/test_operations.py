@@ -16,7 +16,7 @@ from django.urls import reverse
 from pbxai.asgi import application
 from pbxai.health import PROBES
 from tenants.models import AuditEntry, Call, JobFailure, User, Worker
-from tenants.services import jobs, live
+from tenants.services import jobs, live, support
 from tenants.tasks import keep_failure, watch_workers
 from tests.portal.conftest import say
 
@@ -78,6 +78,19 @@ def test_calls_are_shown_without_who_called_and_what_was_said(
         assert "Acme Dental" in page
     for place in (f"tenants/{call.tenant.public_id}", f"workers/{call.worker.public_id}"):
         assert f'<a href="/console/{place}/">' in pages[1]
+
+
+def test_a_tenant_that_lets_support_in_opens_its_calls(
+    call: Call, alice: User, operator: Client
+) -> None:
+    there = reverse("portal:call", args=[call.tenant.slug, call.public_id])
+    assert there not in shown(operator, "call", call_id=call.public_id)
+    assert operator.get(there).status_code == 404
+    support.grant(tenant=call.tenant, user=alice, hours=1, reason="")
+    assert f'href="{there}"' in shown(operator, "call", call_id=call.public_id)
+    assert operator.get(there).status_code == 200
+    inside = reverse("portal:start", args=[call.tenant.slug])
+    assert f'href="{inside}"' in shown(operator, "tenant", tenant_id=call.tenant.public_id)
 
 
 def test_calls_are_narrowed_and_paged(

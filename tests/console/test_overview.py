@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from tenants.models import Call, JobFailure, ProviderAccount, Tenant, Worker
+from tenants.models import Agent, Call, JobFailure, ProviderAccount, Tenant, Worker
 from tenants.services import jobs
+from tests.tenants.money import make_model
 
 Make = Callable[..., Call]
 
@@ -123,6 +125,21 @@ def test_the_platforms_account_that_fails_is_news_and_a_tenants_is_not(
     assert "Own" not in page
 
 
+def test_models_that_end_are_news(
+    operator: Client, agent: Agent, worker: Worker, working: None
+) -> None:
+    ProviderAccount.all_tenants.update(url="wss://api.openai.com/v1/realtime")
+    Agent.all_tenants.update(model="old")
+    ending = make_model("old")
+    assert "/console/models/" not in news(operator)
+    today = timezone.now().date()
+    for days, words in ((20, "will soon shut down"), (-1, "has shut down")):
+        ending.shutdown_on = today + timedelta(days=days)
+        ending.save()
+        assert words in news(operator)["/console/models/"]
+        assert news(operator)["/console/models/"].startswith("1 agent uses")
+
+
 def test_nothing_of_what_was_said_is_shown(operator: Client, call: Call) -> None:
     page = shown(operator)
     for secret in (call.calling, call.calling_name, "opening hours"):
@@ -132,5 +149,6 @@ def test_nothing_of_what_was_said_is_shown(operator: Client, call: Call) -> None
 def test_it_takes_few_queries(
     operator: Client, call: Call, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(12):
+    # Four of them find the agents whose models end.
+    with django_assert_max_num_queries(16):
         operator.get("/console/")

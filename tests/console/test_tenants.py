@@ -13,7 +13,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from tenants.models import Agent, Invitation, Number, Price, ProviderAccount, Tenant
+from tenants.models import (
+    Agent,
+    Invitation,
+    Number,
+    Price,
+    ProviderAccount,
+    Tenant,
+    User,
+    Worker,
+)
+from tenants.services import members
 from tenants.services.effective import platform_settings
 from tests.tenants.money import make_model, make_price
 
@@ -83,6 +93,45 @@ def test_where_no_letter_goes_out_the_link_is_shown(
     assert re.search(r"/invitations/[^/\s<]+/", page)
     made = Tenant.objects.get(slug="cedar")
     assert f'action="{at("tenant", tenant_id=made.public_id)}"' in page
+
+
+def test_an_owner_who_never_came_is_invited_again_or_another(operator: Client):
+    operator.post(at("tenant_new"), NEW)
+    made = Tenant.objects.get(slug="cedar")
+    [invitation] = Invitation.all_tenants.all()
+    ids = {"tenant_id": made.public_id, "invitation_id": invitation.public_id}
+    Invitation.all_tenants.update(expires_at=timezone.now() - timedelta(days=1))
+    assert "the link is over" in text(operator, at("tenant", tenant_id=made.public_id))
+    operator.post(at("owner_again", **ids))
+    assert len(mail.outbox) == 2
+    invitation.refresh_from_db()
+    assert invitation.expires_at > timezone.now()
+    operator.post(at("owner_again", **ids), {"withdraw": "1"})
+    page = text(operator, at("tenant", tenant_id=made.public_id))
+    assert "cora@cedar.example" not in page
+    assert at("owner_invite", tenant_id=made.public_id) in page
+    operator.post(at("owner_invite", tenant_id=made.public_id), {"email": "dora@cedar.example"})
+    assert mail.outbox[2].to == ["dora@cedar.example"]
+    operator.post(at("owner_invite", tenant_id=made.public_id), {"email": "no address"})
+    assert len(mail.outbox) == 3
+
+
+def test_where_there_is_an_owner_the_operator_invites_nobody(
+    acme: Tenant, alice: User, operator: Client
+):
+    invitation, _token = members.invite(
+        tenant=acme, user=alice, email="otto@acme.example", role="owner"
+    )
+    page = text(operator, at("tenant", tenant_id=acme.public_id))
+    assert "otto@acme.example" in page
+    assert "Send again" not in page
+    operator.post(at("owner_invite", tenant_id=acme.public_id), {"email": "me@operator.example"})
+    ids = {"tenant_id": acme.public_id, "invitation_id": invitation.public_id}
+    for data in ({}, {"withdraw": "1"}):
+        said = operator.post(at("owner_again", **ids), data, follow=True).content.decode()
+        assert "This tenant has an owner" in said
+    assert mail.outbox == []
+    assert Invitation.all_tenants.get().revoked_at is None
 
 
 def test_a_short_name_is_made_of_the_name(operator: Client):
@@ -220,6 +269,9 @@ def test_the_explorer_shows_who_has_what_and_who_would_change(agent: Agent, oper
     assert "1 agent of 1 would change." in text(operator, url, name="voice", lock="locked")
     assert "1 agent of 1 would change." in text(operator, url, name="interrupt", value="False")
     assert "Reception" in text(operator, url, name="nonsense")
+    own = text(operator, url, name="instructions")
+    assert "words of its own" in own
+    assert "You are the reception" not in own
     answer = operator.get(url, {"name": "speed", "value": "9"})
     assert answer.context["form"].errors
 
@@ -233,3 +285,49 @@ def test_the_explorer_takes_few_queries(
     assert "250 agents of 250 would change." in page
     assert "Agent 099" in page
     assert "Agent 100" not in page
+
+
+# --- the platform's own accounts -----------------------------------------------------------------
+
+
+def test_a_key_for_everybody_goes_in_and_never_comes_out(worker: Worker, operator: Client):
+    Worker.objects.update(connected=True)
+    assert "tenants need no key of their own" in text(operator, at("accounts"))
+    secret = "sk-for-everybody-0001"
+    data = {"name": "House", "url": "wss://api.openai.com/v1/realtime", "auth": "bearer"}
+    answer = operator.post(at("account_new"), data | {"secret": secret})
+    made = ProviderAccount.all_tenants.get()
+    assert (made.tenant, made.secret.reveal(), made.check_state) == (None, secret, "pending")
+    ids = {"platform_account_id": made.public_id}
+    assert answer["Location"] == at("account", **ids)
+    for url in (at("account", **ids), at("accounts")):
+        page = text(operator, url)
+        assert "House" in page
+        assert secret not in page
+    part = operator.get(at("account_check", **ids), headers={"HX-Request": "true"})
+    assert 'data-check="pending"' in part.content.decode()
+    moved = operator.post(at("account", **ids), data | {"url": "wss://evil.example/v1/realtime"})
+    assert "The address has changed" in moved.content.decode()
+    assert operator.post(at("account_delete", **ids))["Location"] == at("accounts")
+    assert not ProviderAccount.all_tenants.exists()
+
+
+def test_a_tenants_account_is_not_the_operators(account: ProviderAccount, operator: Client):
+    assert account.url not in text(operator, at("accounts"))
+    ids = {"platform_account_id": account.public_id}
+    for name in ("account", "account_check", "account_delete"):
+        assert operator.post(at(name, **ids)).status_code == 404
+
+
+def test_an_account_that_is_the_default_stays(
+    make_account: Any, operator: Client
+):
+    made = make_account(None, "House")
+    row = platform_settings()
+    row.provider_account = made
+    row.save()
+    assert ">default<" in text(operator, at("accounts"))
+    ids = {"platform_account_id": made.public_id}
+    page = operator.post(at("account_delete", **ids), follow=True).content.decode()
+    assert "stays" in page
+    assert ProviderAccount.all_tenants.exists()

@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.async_api import Browser, Route, expect
 
-from tenants.models import Call, IdentityProvider, ProviderModel, User, Worker
+from tenants.models import Call, IdentityProvider, ProviderAccount, ProviderModel, User, Worker
 from tenants.services import members
 from tests.console import addresses as console
 from tests.e2e import looks
@@ -100,9 +100,14 @@ def furnish(world: World) -> Place:
         "tenant_id": house.tenant.public_id,
         "worker_id": Worker.objects.get(name="local").public_id,
         "model_id": model.pk,
+        "platform_account_id": _platform_account().public_id,
         "provider_id": provider.public_id,
     }
     return Place(house, things, _walker(world, house, "en"), _walker(world, house, "de"))
+
+
+def _platform_account() -> ProviderAccount:
+    return ProviderAccount.all_tenants.filter(tenant=None).earliest("pk")
 
 
 def _call(house: House, state: str, **fields: Any) -> Call:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tenants.models import (
@@ -42,6 +43,8 @@ SUPPORT_VIEWER, SUPPORT_ADMIN = "support that may look", "support that may chang
 STRANGER, STAFF, NOBODY = "another tenant's owner", "the operator's, without a grant", "nobody"
 SIGN_IN = 401
 """Of a page: the browser is sent to sign in."""
+MOST_QUERIES = 20
+"""Of a page; that lists take no more however long they are, tests of theirs say."""
 
 
 @pytest.fixture
@@ -83,6 +86,7 @@ def things(
     account: ProviderAccount,
     worker: Worker,
     keep_recording: Callable[..., Any],
+    make_account: Callable[..., ProviderAccount],
     settings_things: dict[str, Any],
 ) -> dict[str, Any]:
     """Ids of what there is, by the name of the address's argument."""
@@ -104,6 +108,7 @@ def things(
         "number": 1,
         "number_id": number.public_id,
         "account_id": account.public_id,
+        "platform_account_id": make_account(None, "Everybody's").public_id,
         "prompt_id": prompt.public_id,
         "note_id": note.public_id,
         "worker_id": worker.public_id,
@@ -139,11 +144,15 @@ def status_of(client: Client, method: str, address: str, **more: Any) -> int:
     cookies = client.cookies.copy()
     with undone():
         changes = AuditEntry.all_tenants.count()
-        answer = client.generic(method, address, **more)
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.generic(method, address, **more)
         status = int(answer.status_code)
         if status == 302 and answer["Location"].startswith("/accounts/login/"):
             status = SIGN_IN
         assert status < 400 or AuditEntry.all_tenants.count() == changes, (method, address)
+        if method == "GET":
+            asked = [one["sql"] for one in queries if "SAVEPOINT" not in one["sql"]]
+            assert len(asked) <= MOST_QUERIES, (address, asked)
     client.cookies = cookies
     return status
 

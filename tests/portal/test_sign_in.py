@@ -64,6 +64,17 @@ def test_with_an_authenticator_app_the_password_alone_is_not_enough(alice: User)
     assert not is_in(other)
 
 
+def test_codes_are_not_guessed(alice: User) -> None:
+    _browser, secret = with_app(alice)
+    other = Client()
+    other.post(LOGIN, {"login": alice.email, "password": PASSWORD})
+    for _time in range(6):
+        other.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    page = other.post("/accounts/2fa/authenticate/", {"code": code(secret)})
+    assert not is_in(other)
+    assert "Too many failed" in page.content.decode()
+
+
 def test_an_open_session_alone_adds_no_second_way_in(
     alice: User, browse: Callable[[User], Client]
 ) -> None:
@@ -177,6 +188,9 @@ def test_a_new_password_comes_by_mail_and_ends_old_sessions(
     again = Client()
     again.post(LOGIN, {"login": alice.email, "password": NEW_PASSWORD})
     assert is_in(again)
+    entry = AuditEntry.all_tenants.get(action="user.password")
+    assert entry.tenant is not None
+    assert (entry.target, entry.tenant.slug) == (alice.email, "acme")
 
 
 def test_nobody_learns_from_the_reset_page_who_has_a_sign_in(alice: User) -> None:
@@ -196,3 +210,31 @@ def test_owners_see_who_is_held_up_after_wrong_passwords(
     entry = AuditEntry.all_tenants.get(action="user.locked")
     assert entry.tenant is not None
     assert (entry.target, entry.tenant.slug) == (victor.email, "acme")
+
+
+def test_the_operator_reads_who_of_their_own_is_held_up(olga: User) -> None:
+    for _ in range(7):
+        Client().post(LOGIN, {"login": f" {olga.email.upper()}", "password": "no"})
+    assert AuditEntry.all_tenants.get(action="user.locked").tenant is None
+
+
+def test_who_lost_telephone_and_codes_is_helped_by_a_superuser(
+    alice: User, bob: User, olga: User, browse: Callable[[User], Client]
+) -> None:
+    _browser, _secret = with_app(alice)
+    with_app(bob)
+    data = {"action": "forget_second_step", "_selected_action": [alice.pk]}
+    page = browse(olga).post("/admin/tenants/user/", data, follow=True).content.decode()
+    assert "2 ways removed." in page
+    other = Client()
+    other.post(LOGIN, {"login": alice.email, "password": PASSWORD})
+    assert is_in(other)
+    assert Authenticator.objects.filter(user=bob).count() == 2
+    log = page_of_audit(browse(alice))
+    for words in ("has a new way to sign in", "lost a way to sign in", "authenticator app"):
+        assert words in log
+    assert olga.email in log
+
+
+def page_of_audit(browser: Client) -> str:
+    return browser.get(address("audit")).content.decode()
