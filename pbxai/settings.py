@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,8 +74,6 @@ KEYRING = _keyring()
 
 # --- parts ---------------------------------------------------------------------------------------
 
-# Optional: requirements/saml.in.
-SAML = find_spec("onelogin") is not None
 INSTALLED_APPS = [
     "daphne",
     "tenants.apps.TenantsConfig",
@@ -96,7 +93,6 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
-    *(["allauth.socialaccount.providers.saml"] if SAML else []),
     "csp",
     "django_htmx",
 ]
@@ -213,10 +209,7 @@ ACCOUNT_RATE_LIMITS = {
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 SOCIALACCOUNT_ADAPTER = "pbxai.identity.TenantIdentityAdapter"
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_PROVIDERS = {
-    "openid_connect": {"OAUTH_PKCE_ENABLED": True},
-    "saml": {"provider_class": "pbxai.saml.TenantSamlProvider"},
-}
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
 # Networks, beside the public ones, that an address which a tenant typed may lead to.
 ALLOWED_NETWORKS = env.networks("PBXAI_ALLOW_NETWORKS")
 MFA_ADAPTER = "pbxai.accounts.SealedMFAAdapter"
@@ -281,7 +274,8 @@ API_REQUESTS_A_MINUTE = env.integer("PBXAI_API_REQUESTS_A_MINUTE", 600, low=1, h
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# locale/allauth: what allauth says in German with Du, said with Sie.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "allauth"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

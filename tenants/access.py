@@ -16,16 +16,19 @@ from tenants.models import ApiToken, Member, SupportGrant, Tenant, User
 from tenants.models.choices import Role, SupportRole
 from tenants.services import audit
 
-Right = Literal["view", "edit", "manage", "own"]
+Right = Literal["view", "edit", "manage", "recall", "own"]
 """view: read everything; edit: agents, numbers, trying, tags, notes, and what a running call hears
 of; manage: provider accounts, settings, retention, tokens, the audit log, listening in, deleting
-calls; own: members, identity provider, support grants, the whole export, the end."""
+calls; recall: send support out; own: members, identity provider, support grants, the whole export,
+the end."""
+WHEN_OFF: Final[frozenset[Right]] = frozenset({"view", "recall"})
+"""What holds in a tenant that is switched off, too."""
 
 RIGHTS: Final[dict[str, frozenset[Right]]] = {
     Role.VIEWER: frozenset({"view"}),
     Role.EDITOR: frozenset({"view", "edit"}),
     Role.ADMIN: frozenset({"view", "edit", "manage"}),
-    Role.OWNER: frozenset({"view", "edit", "manage", "own"}),
+    Role.OWNER: frozenset({"view", "edit", "manage", "recall", "own"}),
 }
 SCOPE_RIGHTS: Final[dict[str, Right]] = {
     "calls:read": "view",
@@ -60,7 +63,7 @@ def get_tenant(
     `only` is the session's IDENTITY_KEY: an identity provider vouches in its own tenant only.
     Http404 when there is no such tenant or the user is not in it: the two cannot be told apart.
     PermissionDenied when the role does not give the right, or the tenant is switched off and the
-    user wants more than to read.
+    user wants what is not in WHEN_OFF.
     """
     if not request_user.is_authenticated:
         raise Http404
@@ -87,7 +90,7 @@ def memberships(user: User, *, only: str | None) -> QuerySet[Member]:
 def may(member: Member, right: Right) -> bool:
     """Whether a member has a right now; for pages that show a button or not."""
     return right in RIGHTS.get(member.role, frozenset()) and (
-        right == "view" or member.tenant.is_active
+        right in WHEN_OFF or member.tenant.is_active
     )
 
 

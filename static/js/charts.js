@@ -1,5 +1,5 @@
 // Charts out of the tables that stand beside them: what a chart shows, its table says too.
-// <figure data-chart="bars|stack" data-unit="count|money|ms"><div class="chart-area"></div><table>…
+// <figure data-chart="bars|stack" data-unit="count|minutes|money|ms"><div class="chart-area"></div><table>…
 // A column's head has the colour as data-tone (a token's name); a cell has the number as data-value,
 // its text is shown when the pointer is over it. Drawn by uPlot (static/vendor).
 
@@ -113,6 +113,7 @@ function numbers(figure) {
     const seconds = format({ maximumFractionDigits: 2 });
     return (value) => `${seconds.format(value / 1000)} s`;
   }
+  if (unit === "minutes") return (value) => plain.format(value);
   return (value) => (Number.isInteger(value) ? plain.format(value) : "");
 }
 

@@ -26,7 +26,7 @@ window.addEventListener("pagehide", () => talk?.end(""));
 
 if (!window.isSecureContext || !navigator.mediaDevices) {
   say(box.dataset.insecure);
-  startButton.disabled = true;
+  startButton.hidden = true;
 }
 
 function say(words) {

@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any, Final
 
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.csrf import csrf_exempt
 
 from tenants.api.problems import problem
+from tenants.api.v1.door import too_many_strangers
+from tenants.api.v1.errors import CHALLENGE
 from tenants.live.listeners import BadQuery, Listener, listener
 from tenants.live.stream import look_up
 from tenants.live.viewers import FORBIDDEN, NOT_FOUND, SIGNED_OUT, Refused
@@ -31,22 +34,36 @@ _REFUSALS: Final = {
 _DOWN: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be used.")
 
 
-@require_GET
+@csrf_exempt  # nothing is done here, and 405 is the better answer
 @never_cache
 async def stream(request: HttpRequest) -> HttpResponseBase:
+    if request.method != "GET":
+        return problem(HTTPStatus.METHOD_NOT_ALLOWED, "Use GET.", {"Allow": "GET"})
     user = await request.auser()
     scope = {"user": user, "session": request.session}
     try:
         who = listener(scope, request.headers.get("Authorization", ""), request.GET.dict())
         who = await look_up(who)
     except BadQuery as error:
-        return problem(HTTPStatus.BAD_REQUEST, str(error))
+        return _bad_query(str(error))
     except Refused as refused:
-        return problem(*_REFUSALS.get(refused.code, _DOWN))
+        return await _refusal(refused.code)
     response = StreamingHttpResponse(events(who), content_type="text/event-stream")
     # nginx would hold the events back until its buffer is full.
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _bad_query(detail: str) -> HttpResponseBase:
+    errors = [{"detail": detail, "parameter": "types"}]
+    return problem(HTTPStatus.BAD_REQUEST, detail, code="invalid", errors=errors)
+
+
+async def _refusal(code: int) -> HttpResponseBase:
+    status, detail = _REFUSALS.get(code, _DOWN)
+    if status != HTTPStatus.UNAUTHORIZED:
+        return problem(status, detail)
+    return await sync_to_async(too_many_strangers)() or problem(status, detail, CHALLENGE)
 
 
 async def events(who: Listener) -> AsyncIterator[str]:

@@ -26,8 +26,7 @@ OWN_WORDS: Final = frozenset(
 )
 """Settings in a tenant's own words."""
 SHOWN: Final = (
-    frozenset(SETTING_NAMES)
-    - OWN_WORDS
+    frozenset(SETTING_NAMES) - OWN_WORDS
     | {*tenants.AUDITED, *tokens.AUDITED}
     | {
         *("email", "role", "reason", "closing_at", "languages", "listen_in"),

@@ -26,6 +26,7 @@ from tenants.models import ProviderAccount, User
 from tenants.models.choices import CheckState
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
+from tenants.portal.first_steps import next_step
 from tenants.portal.forms import take_errors
 from tenants.portal.frame import page_url, render_page
 from tenants.portal.settings_frame import render_settings
@@ -188,6 +189,9 @@ def _form_page(
         if stored and stored.last_problem_kind
         else "",
         "remedy": words.remedy_sentence(stored.last_problem_kind) if stored else "",
+        "next_step": next_step(request.tenant, request.member)
+        if stored and stored.secret
+        else None,
     }
     return render_page(request, "portal/account.html", context, here="settings")
 

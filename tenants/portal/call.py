@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants.models import Call, CallProblem, Turn
+from tenants.models import Call, Turn
 from tenants.models.choices import AudioFormat, CallState
 from tenants.portal import setting_words, words
 from tenants.portal.access import TenantRequest, tenant_page
@@ -29,6 +29,8 @@ from tenants.portal.recording import RecordingView, recording_view
 from tenants.portal.sound import Sound, sound
 from tenants.portal.timeline import TurnBar, timeline, turn_bars
 from tenants.portal.words import RUNNING_STATES, Badge
+from tenants.services import problems
+from tenants.services.problems import Trouble
 from tenants.templatetags.ui import DASH, milliseconds, when
 
 Fact = tuple[str, Any, str]
@@ -37,7 +39,7 @@ Fact = tuple[str, Any, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What went wrong at the provider, with what it said itself."""
+    """What went wrong at the provider; `small`: at which account, and what it said itself."""
 
     text: str
     small: str
@@ -98,7 +100,7 @@ def call_view(call: Call, slug: str) -> CallView:
         outcome_tone=_outcome_tone(call),
         facts=_facts(call, slug),
         experts=_expert_facts(call),
-        problems=[_problem(problem) for problem in CallProblem.objects.filter(call=call)],
+        problems=[_problem(trouble) for trouble in problems.of_call(call)],
         turns=turn_bars(Turn.objects.filter(call=call)),
         sound=sound(call),
         recording=recording_view(call, slug),
@@ -181,8 +183,9 @@ def _tokens(usage: dict[str, Any]) -> tuple[str, str]:
     return text, small
 
 
-def _problem(problem: CallProblem) -> Problem:
-    said = " · ".join(part for part in (problem.code, problem.message) if part)
+def _problem(trouble: Trouble) -> Problem:
+    problem = trouble.problem
+    said = " · ".join(part for part in (trouble.account, problem.code, problem.message) if part)
     return Problem(
         text=words.problem_sentence(problem.kind),
         small=said,

@@ -48,7 +48,7 @@ class Chart:
     rows: Sequence[Row]
     help: str = ""
     unit: str = "count"
-    """count or money."""
+    """count, minutes, money or ms."""
     currency: str = ""
 
     @property

@@ -83,7 +83,7 @@ def close(request: TenantRequest) -> HttpResponse:
     except ValidationError as error:
         take_errors(form, error)
         return _page(request, form)
-    messages.success(request, _("The end is asked for. Until then you can take it back here."))
+    messages.success(request, _("The company is to be deleted. Until then, take it back here."))
     return redirect(page_url("data", request))
 
 
@@ -91,7 +91,7 @@ def close(request: TenantRequest) -> HttpResponse:
 @tenant_page("own")
 def close_take_back(request: TenantRequest) -> HttpResponse:
     closing.take_back(tenant=request.tenant, user=request.user)
-    messages.success(request, _("Nothing is deleted: the company lives on."))
+    messages.success(request, _("Nothing is deleted: the company stays."))
     return redirect(page_url("data", request))
 
 

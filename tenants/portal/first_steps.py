@@ -66,6 +66,11 @@ def steps_for_feed(tenant: Tenant, member: Member) -> list[Step]:
     return _steps(tenant, member, ProviderAccount.objects.all(), tried=tried, called=called)
 
 
+def next_step(tenant: Tenant, member: Member) -> Step | None:
+    """What the list offers next, for the page on which a step was just done; None: nothing."""
+    return next((s for s in steps_for_feed(tenant, member) if s.is_next and s.url), None)
+
+
 def _first_answered() -> Call | None:
     return (
         Call.objects.filter(kind=CallKind.PHONE, answered_at__isnull=False)
@@ -85,7 +90,8 @@ def _steps(
 ) -> list[Step]:
     published_first = F("published_revision_id").desc(nulls_last=True)
     agent = Agent.objects.order_by(published_first, "pk").first()
-    number = Number.objects.filter(is_active=True).select_related("tenant").order_by("pk").first()
+    numbers = Number.objects.filter(is_active=True).select_related("tenant", "agent")
+    number = numbers.order_by("pk").first()
     address = _Address(tenant, member)
     steps = [
         _account_step(address, agent, accounts),
@@ -197,7 +203,8 @@ def _number_step(address: _Address, agent: Agent | None, number: Number | None) 
     url = address.of("number_new", "edit")
     return Step(
         title=_("Connect a number to it"),
-        text=_("%(number)s is answered.") % {"number": number.number}
+        text=_("%(number)s leads to “%(agent)s”.")
+        % {"number": number.number, "agent": number.agent.name}
         if number
         else _("The number or extension that is dialled."),
         done=number is not None,

@@ -55,6 +55,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = IdentityProvider
         fields = ("name", "issuer", "client_id", "is_active")
+        # The form has its own "issuer"; a URL field made of the model warns of its scheme.
+        field_classes = {"issuer": forms.CharField}
         labels = {
             "name": gettext_lazy("Name"),
             "client_id": gettext_lazy("Client id"),

@@ -34,7 +34,10 @@ ROLES: Final = (
         Role.ADMIN,
         gettext_lazy("also looks after provider accounts, settings, tokens and deletes calls"),
     ),
-    (Role.OWNER, gettext_lazy("also looks after members, sign-in, all data and the end of it")),
+    (
+        Role.OWNER,
+        gettext_lazy("also looks after members and sign-in, and may export or delete all data"),
+    ),
 )
 """What each role may, from the least to the most."""
 
@@ -142,10 +145,10 @@ def _sent(request: TenantRequest, invitation: Invitation, token: str) -> HttpRes
     if mail.is_filed():
         return _page(request, InviteForm(), invited=invitation, link=service.link_of(token))
     if went:
-        text = _("%(email)s is invited: a letter with a link is on its way.")
+        text = _("%(email)s is invited: an e-mail with a link is on its way.")
         messages.success(request, text % {"email": invitation.email})
     else:
-        text = _("The letter to %(email)s could not be sent. Try “Send again” in a moment.")
+        text = _("The e-mail to %(email)s could not be sent. Try “Send again” in a moment.")
         messages.error(request, text % {"email": invitation.email})
     return redirect(page_url("members", request))
 

@@ -125,12 +125,7 @@ def _form_page(
         except ValidationError as error:
             take_errors(form, error)
         else:
-            text = (
-                _("%(number)s is answered by “%(agent)s”.")
-                if saved.is_active
-                else _("%(number)s is switched off.")
-            )
-            messages.success(request, text % {"number": saved.number, "agent": saved.agent.name})
+            messages.success(request, _saved_sentence(saved))
             if found:
                 return redirect(page_url("numbers", request))
             # The page of a number says how to dial it.
@@ -143,6 +138,16 @@ def _form_page(
         "no_agents": not Agent.objects.exists(),
     }
     return render_page(request, "portal/number.html", context, here="numbers")
+
+
+def _saved_sentence(number: Number) -> str:
+    if not number.is_active:
+        text = _("%(number)s is switched off.")
+    elif number.agent.published is None:
+        text = _("%(number)s leads to “%(agent)s”; calls are refused until that is published.")
+    else:
+        text = _("%(number)s is answered by “%(agent)s”.")
+    return text % {"number": number.number, "agent": number.agent.name}
 
 
 @require_POST

@@ -23,13 +23,16 @@ from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.frame import page_url
 from tenants.portal.words import Badge
 from tenants.services import prompts
-from tenants.services.publishing import has_unpublished_changes
 
+LIVE: Final = gettext_lazy(
+    "It names a variable, so the provider says it anew on each call. Try the agent to hear it."
+)
 _BADGES: Final[dict[str, Badge]] = {
     "none": Badge(gettext_lazy("Not made yet"), "quiet", "none"),
     PromptState.READY: Badge(gettext_lazy("Plays at once"), "good", "ready"),
     PromptState.WAITING: Badge(gettext_lazy("Being made"), "quiet", "waiting"),
     PromptState.FAILED: Badge(gettext_lazy("Said live"), "warn", "failed"),
+    "live": Badge(gettext_lazy("Said live"), "quiet", "live"),
 }
 
 
@@ -50,7 +53,7 @@ class FirstWords:
 
     published: list[PromptRow]
     draft: list[PromptRow]
-    """Only what the published agent does not say."""
+    """Only what calls of the published agent do not begin with."""
     url: str
     may_order: bool
     problem: str = ""
@@ -66,13 +69,11 @@ class FirstWords:
 
 def first_words(agent: Agent, request: TenantRequest, problem: str = "") -> FirstWords:
     """What callers hear first of the published agent, and would hear of the draft."""
-    published = prompts.spoken_by(agent)
-    draft = prompts.spoken_by(agent, agent) if has_unpublished_changes(agent) else []
-    fresh = [spoken for spoken in draft if spoken not in published]
-    rows = prompts.find(agent.tenant, [*published, *fresh])
+    published, draft = prompts.first_words(agent)
+    rows = prompts.find(agent.tenant, [*published, *draft])
     shown = [
         _row(spoken, row, request.tenant.slug, "waiting" if spoken in published else "none")
-        for spoken, row in zip([*published, *fresh], rows, strict=True)
+        for spoken, row in zip([*published, *draft], rows, strict=True)
     ]
     return FirstWords(
         published=shown[: len(published)],
@@ -85,6 +86,8 @@ def first_words(agent: Agent, request: TenantRequest, problem: str = "") -> Firs
 
 def _row(spoken: prompts.Spoken, prompt: Prompt | None, slug: str, without: str) -> PromptRow:
     """`without` is the state of a text that has no prompt: published ones are made unasked."""
+    if not spoken.is_fixed:
+        without = "live"
     kinds = {PromptKind.GREETING: _("Greeting"), PromptKind.CONSENT: _("Announcement")}
     reason, _newline, detail = prompt.error.partition("\n") if prompt else ("", "", "")
     is_ready = prompt is not None and prompt.state == PromptState.READY
@@ -94,7 +97,7 @@ def _row(spoken: prompts.Spoken, prompt: Prompt | None, slug: str, without: str)
         language=setting_words.language_name(spoken.language),
         text=spoken.text,
         badge=_BADGES[prompt.state if prompt else without],
-        why=_(reason) if reason else "",
+        why=_(reason) if reason else str(LIVE) if without == "live" else "",
         detail=detail,
         url=reverse("portal:prompt", kwargs=place) if is_ready else "",
     )

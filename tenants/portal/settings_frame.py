@@ -23,7 +23,7 @@ PAGES: Final[tuple[tuple[str, str | Promise, Right], ...]] = (
     ("identity", gettext_lazy("Sign-in"), "own"),
     ("audit", gettext_lazy("Audit log"), "manage"),
     ("data", gettext_lazy("Your data"), "own"),
-    ("support", gettext_lazy("Support access"), "own"),
+    ("support", gettext_lazy("Support access"), "recall"),
 )
 """Name of the address, what it is called, and the right to open it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,6 +46,41 @@ _GRADES: Final = (
 """Least score, word, what it means."""
 
 
+_BEST_MOS: Final = 4.5
+_WORST_MOS: Final = 1.0
+WIDTH: Final = 1000
+"""Units of the charts' viewBox."""
+LEAST_PART: Final = 6
+"""Of what happened at all: one lost packet of thousands is to be seen."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a chart, in units of its viewBox."""
+
+    kind: str
+    x: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Packets that went one way: which of them arrived, came too late, were lost."""
+
+    title: str
+    parts: tuple[Part, ...]
+    spoken: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where the score lies between the worst and the best; `at` in units of the viewBox."""
+
+    parts: tuple[Part, ...]
+    at: int
+    spoken: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sound:
     """`badge` is None where there is nothing to judge by."""
@@ -54,6 +90,8 @@ class Sound:
     small: str
     facts: list[Fact]
     experts: list[Fact]
+    scale: Scale | None = None
+    flows: tuple[Flow, ...] = ()
 
 
 def sound(call: Call) -> Sound:
@@ -69,6 +107,8 @@ def sound(call: Call) -> Sound:
         small=_score(quality.mos),
         facts=_facts(quality),
         experts=_expert_facts(quality),
+        scale=_scale(quality.mos),
+        flows=tuple(_flows(quality)),
     )
 
 
@@ -83,6 +123,56 @@ def _score(mos: float | None) -> str:
         return ""
     score = number_format(mos, 1)
     return _("MOS %(score)s, estimated by ITU-T G.107; 4.4 is the best") % {"score": score}
+
+
+def _scale(mos: float | None) -> Scale | None:
+    if mos is None:
+        return None
+    fair, good, at = (
+        round(WIDTH * (score - _WORST_MOS) / (_BEST_MOS - _WORST_MOS))
+        for score in (FAIR_MOS, GOOD_MOS, min(max(mos, _WORST_MOS), _BEST_MOS))
+    )
+    parts = (
+        Part("poor", 0, fair),
+        Part("fair", fair, good - fair),
+        Part("good", good, WIDTH - good),
+    )
+    return Scale(parts, at, _score(mos))
+
+
+def _flows(quality: CallQuality) -> Iterator[Flow]:
+    """To us and to the caller, as far as they were measured."""
+    if quality.packets_received is not None and quality.packets_lost is not None:
+        late = min(quality.packets_discarded or 0, quality.packets_received)
+        yield from _flow(
+            _("To us"), quality.packets_received - late, late, max(0, quality.packets_lost)
+        )
+    if quality.packets_sent is not None and quality.remote_lost is not None:
+        lost = min(max(0, quality.remote_lost), quality.packets_sent)
+        yield from _flow(_("To the caller"), quality.packets_sent - lost, 0, lost)
+
+
+def _flow(title: str, arrived: int, late: int, lost: int) -> Iterator[Flow]:
+    sent = arrived + late + lost
+    if not sent:
+        return
+    late_width, lost_width = (
+        max(LEAST_PART, round(WIDTH * part / sent)) if part else 0 for part in (late, lost)
+    )
+    on_time = max(0, WIDTH - late_width - lost_width)
+    parts = (
+        Part("arrived", 0, on_time),
+        Part("late", on_time, late_width),
+        Part("lost", on_time + late_width, lost_width),
+    )
+    shares = {
+        "title": title,
+        "arrived": _share(arrived, sent)[0],
+        "late": _share(late, sent)[0],
+        "lost": _share(lost, sent)[0],
+    }
+    spoken = _("%(title)s: %(arrived)s arrived, %(late)s came too late, %(lost)s was lost") % shares
+    yield Flow(title, tuple(part for part in parts if part.width), spoken)
 
 
 def _facts(quality: CallQuality) -> list[Fact]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.db.models import Count, F, Q, Sum
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -32,15 +32,16 @@ from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.calls import call_row, with_names
 from tenants.portal.first_steps import LAST_CALLS, first_steps
 from tenants.portal.frame import feed_address, page_url, render_page
+from tenants.services import catalogue
 from tenants.services.days import FAILED
+from tenants.services.levels import Holder
 from tenants.services.usage import spent_this_month
-from tenants.templatetags.ui import milliseconds, money, sums_of_money
+from tenants.templatetags.ui import milliseconds, minutes, money, sums_of_money
 
 T = TypeVar("T")
 
 TURNS_FOR_MEDIAN: Final = 2000
 PROBLEM_IS_NEWS: Final = timedelta(hours=24)
-MODEL_IN_USE: Final = timedelta(days=7)
 SHUTDOWN_IS_NEAR: Final = timedelta(days=90)
 NEARLY_FULL: Final = 0.9
 KEPT_SECONDS: Final = 5
@@ -92,7 +93,7 @@ def stats(tenant: Tenant, running: int) -> list[Stat]:
         Stat(
             id="stat-minutes",
             label=_("Minutes today"),
-            value=number_format(round(today["talked_ms"] / 60_000), force_grouping=True),
+            value=minutes(today["talked_ms"]),
             note=_("calls that are over"),
         ),
         Stat(
@@ -221,7 +222,7 @@ def attention(
     news = [*_worker_news(), *_account_news(request, accounts)]
     if is_first_day:
         return news
-    news += [*_agent_news(request), *_model_news(request)]
+    news += [*_agent_news(request), *_model_news(request), *_budget_news(request)]
     busy = Call.objects.filter(
         started_at__gte=midnight(), refusal_reason=RefusalReason.TENANT_LIMIT
     ).count()
@@ -237,31 +238,60 @@ def attention(
 
 
 def _model_news(request: TenantRequest) -> list[Attention]:
-    """Models that the last calls used and that their provider will shut down."""
-    today = timezone.localdate()
-    used = (
-        Call.objects.filter(started_at__gte=timezone.now() - MODEL_IN_USE)
-        .exclude(model="")
-        .order_by()
-        .values("model")
-        .distinct()
+    """Models that agents use and that their provider shuts down, or has."""
+    last = timezone.localdate() + SHUTDOWN_IS_NEAR
+    agents: dict[ProviderModel, list[Holder]] = {}
+    for use in catalogue.warnings(request.tenant):
+        if use.model.shutdown_on and use.model.shutdown_on <= last:
+            holders = agents.setdefault(use.model, [])
+            if use.holder not in holders:
+                holders.append(use.holder)
+    return [_one_model(request, model, holders) for model, holders in agents.items()]
+
+
+def _one_model(
+    request: TenantRequest, model: ProviderModel, holders: Sequence[Holder]
+) -> Attention:
+    is_over = bool(model.shutdown_on and model.shutdown_on <= timezone.localdate())
+    text = (
+        _("%(agents)s: the provider shut “%(model)s” down on %(day)s.")
+        if is_over
+        else _("%(agents)s: the provider shuts “%(model)s” down on %(day)s.")
     )
-    ending = ProviderModel.objects.filter(
-        name__in=used, shutdown_on__isnull=False, shutdown_on__lte=today + SHUTDOWN_IS_NEAR
-    ).order_by("shutdown_on")
-    return [
-        Attention(
-            text=_("Your calls use “%(model)s”, which its provider shuts down on %(day)s.")
-            % {"model": model.name, "day": _day(model.shutdown_on)},
-            small=_("Its successor is “%(model)s”.") % {"model": model.replacement}
-            if model.replacement
-            else "",
-            button=_("Agents"),
-            url=page_url("agents", request),
-            tone="bad" if model.shutdown_on and model.shutdown_on <= today else "warn",
-        )
-        for model in ending
-    ]
+    is_one = len(holders) == 1
+    several = ngettext("%(count)d agent", "%(count)d agents", len(holders))
+    facts = {
+        "agents": f"“{holders[0].agent_name}”" if is_one else several % {"count": len(holders)},
+        "model": model.name,
+        "day": _day(model.shutdown_on),
+    }
+    successor = _("Its successor is “%(model)s”.") % {"model": model.replacement}
+    return Attention(
+        text=text % facts,
+        small=successor if model.replacement else "",
+        button=_("Open agent") if is_one else _("Agents"),
+        url=page_url("agent", request, agent_id=holders[0].agent_id)
+        if is_one
+        else page_url("agents", request),
+        tone="bad" if is_over else "warn",
+    )
+
+
+def _budget_news(request: TenantRequest) -> list[Attention]:
+    """A month that has cost what it may; nothing is refused for it."""
+    tenant = request.tenant
+    if tenant.budget_month is None:
+        return []
+    spent = _kept(tenant, "spend", lambda: spent_this_month(tenant))
+    cost = spent.get(tenant.budget_currency, Decimal())
+    if cost < tenant.budget_month:
+        return []
+    text = _("This month has cost %(spent)s: the budget of %(budget)s is used up.") % {
+        "spent": money(cost, tenant.budget_currency),
+        "budget": money(tenant.budget_month, tenant.budget_currency),
+    }
+    small = _("Calls are answered all the same.")
+    return [Attention(text=text, small=small, button=_("Usage"), url=page_url("usage", request))]
 
 
 def _day(day: date | None) -> str:
@@ -279,7 +309,11 @@ def _worker_news() -> list[Attention]:
         text = _("No media worker is connected: nobody answers the phone.")
         small = _("Your operator runs the media workers and has to look at it.")
         return [Attention(text=text, small=small, tone="bad")]
-    if room["capacity"] and room["calls"] >= NEARLY_FULL * room["capacity"]:
+    if not room["capacity"]:
+        text = _("Every media worker is being taken out of service: new calls are refused.")
+        small = _("Your operator runs the media workers and has to look at it.")
+        return [Attention(text=text, small=small, tone="bad")]
+    if room["calls"] >= NEARLY_FULL * room["capacity"]:
         text = _("The media workers are nearly full: the next callers may hear the busy tone.")
         small = _("Your operator runs the media workers and has to look at it.")
         return [Attention(text=text, small=small)]

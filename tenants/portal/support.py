@@ -43,7 +43,7 @@ class GrantForm(forms.Form):
     )
 
 
-@tenant_page("own")
+@tenant_page("recall", post="own")
 def support(request: TenantRequest) -> HttpResponse:
     form = GrantForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -75,7 +75,7 @@ def support(request: TenantRequest) -> HttpResponse:
 
 
 @require_POST
-@tenant_page("own")
+@tenant_page("recall")
 def support_revoke(request: TenantRequest, grant_id: UUID) -> HttpResponse:
     found = get_object_or_404(SupportGrant.objects.select_related("tenant"), public_id=grant_id)
     service.revoke(grant=found, user=request.user)

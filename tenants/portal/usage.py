@@ -23,7 +23,7 @@ from tenants.portal.frame import page_url, render_page
 from tenants.portal.start import Stat
 from tenants.services import usage as sums_of
 from tenants.services.usage import Period, Report, Sums
-from tenants.templatetags.ui import count, milliseconds, money, sums_of_money
+from tenants.templatetags.ui import count, milliseconds, minutes, money, sums_of_money
 
 MOST_ROWS: Final = 20
 """Of a table; the others are summed in its last line."""
@@ -147,7 +147,7 @@ def stats(report: Report) -> list[Stat]:
             value=count(total.calls),
             note=", ".join(filter(None, missed)),
         ),
-        Stat(id="usage-minutes", label=_("Minutes"), value=count(total.minutes)),
+        Stat(id="usage-minutes", label=_("Minutes"), value=minutes(total.duration_ms)),
         Stat(
             id="usage-wait",
             label=_("Answer delay"),
@@ -204,7 +204,7 @@ def _over_time(
     rows = [
         Row(
             title=formats.date_format(month, "YEAR_MONTH_FORMAT"),
-            short=formats.date_format(month, "M"),
+            short=formats.date_format(month, "M Y"),
             cells=cells(sums),
         )
         for month, sums in _by_month(report).items()
@@ -255,7 +255,8 @@ def _minutes_chart(report: Report) -> Chart:
         report,
         (_("Minutes a day"), _("Minutes a month")),
         [Column(_("Minutes"))],
-        lambda sums: [_counted(sums.minutes)],
+        lambda sums: [Cell(f"{sums.duration_ms / 60_000:.2f}", minutes(sums.duration_ms))],
+        unit="minutes",
     )
 
 
@@ -266,9 +267,9 @@ def _waits_chart(total: Sums) -> Chart:
         for low, high, number in zip(bounds, [*WAIT_BUCKETS_MS, None], total.waits, strict=True)
     ]
     return Chart(
-        title=_("How long callers waited"),
-        help=_("Calls by the median of their waits, from the caller's last word to the agent's."),
-        head=_("Wait"),
+        title=_("Answer delay"),
+        help=_("Calls by their median delay: from the caller's last word to the agent's first."),
+        head=_("Answer delay"),
         columns=[Column(_("Calls"))],
         rows=rows,
     )

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from tenants.models import Call, ProviderAccount, ToolCall
 from tenants.models.choices import (
+    CallKind,
     CallState,
     CheckState,
     EndCause,
@@ -196,6 +197,8 @@ def end_sentence(call: Call) -> str:
     """Why the call ended or was refused; empty while it runs."""
     if call.state == CallState.REFUSED and call.refusal_reason:
         return str(_REFUSALS[RefusalReason(call.refusal_reason)])
+    if call.kind == CallKind.CHAT and call.end_cause == EndCause.OPERATOR_HUNG_UP:
+        return _("The chat was ended.")
     if call.state == CallState.ENDED and call.end_cause:
         return str(_CAUSES[EndCause(call.end_cause)][2])
     return ""

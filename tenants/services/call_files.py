@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from tenants.models import Call, CallQuality, Tag, Tenant
 from tenants.models.choices import Speaker
+from tenants.services import problems
 from tenants.services.calls_list import CallQuery, page
 
 ROWS_AT_ONCE: Final = 500
@@ -81,10 +82,13 @@ def row(call: Call) -> dict[str, Any]:
 # --- lists ----------------------------------------------------------------------------------------
 
 
-def as_csv(*, query: CallQuery, tenant: Tenant) -> Iterator[str]:
-    """The calls that match, the newest first; RFC 4180, with a byte order mark for spreadsheets."""
+def as_csv(*, query: CallQuery | None, tenant: Tenant) -> Iterator[str]:
+    """The calls that match, the newest first; RFC 4180, with a byte order mark for spreadsheets.
+
+    `query` None: none match.
+    """
     yield "\ufeff" + _line(COLUMNS)
-    for calls in _batches(query, tenant):
+    for calls in _batches(query, tenant) if query else ():
         lines = []
         for call in calls:
             cells = row(call)
@@ -147,6 +151,17 @@ def document(call: Call) -> dict[str, Any]:
         "codec": call.codec,
         "provider_session": call.session_id,
         "settings": call.settings_used,
+        "problems": [
+            {
+                "at_ms": trouble.problem.offset_ms,
+                "kind": trouble.problem.kind,
+                "account": trouble.account,
+                "code": trouble.problem.code,
+                "message": trouble.problem.message,
+                "fatal": trouble.problem.fatal,
+            }
+            for trouble in problems.of_call(call)
+        ],
         "transcript": _transcript(call),
         "tool_calls": _tool_calls(call),
         "events": [

@@ -84,6 +84,7 @@ def _tell_owners(tenant: Tenant, user: User) -> None:
             to=owner.user.email,
             letter="closing",
             language=owner.user.language,
+            time_zone=owner.user.time_zone,
             tenant=tenant.name,
             who=user.get_full_name(),
             at=tenant.closing_at,

@@ -10,7 +10,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Final
 
 import structlog
@@ -120,23 +120,32 @@ def _make(row: DataExport) -> None:
 def write(tenant: Tenant, body: IO[bytes]) -> None:
     """Write the ZIP file of all that a tenant owns."""
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as into:
-        at = timezone.now().isoformat(timespec="seconds")
-        into.writestr("README.txt", README.format(name=tenant.name, at=at))
-        into.writestr("tenant.json", _json(_values(tenant)))
+        now = timezone.now()
+        at = now.isoformat(timespec="seconds")
+        into.writestr(_member("README.txt", now), README.format(name=tenant.name, at=at))
+        into.writestr(_member("tenant.json", now), _json(_values(tenant)))
         people: set[int] = set()
         for model in OWNED:
             if model not in LEFT_OUT:
-                with into.open(f"{model._meta.model_name}.jsonl", "w", force_zip64=True) as file:
+                name = f"{model._meta.model_name}.jsonl"
+                with into.open(_member(name, now), "w", force_zip64=True) as file:
                     for row in rows_of(model, tenant).iterator(chunk_size=CHUNK):
                         people |= _people(row)
                         file.write(_json(_values(row)).encode() + b"\n")
-        _write_people(into, people)
+        _write_people(into, people, now)
         for recording in _recordings(tenant):
             _copy(recording, into)
 
 
-def _write_people(into: zipfile.ZipFile, people: set[int]) -> None:
-    with into.open("users.jsonl", "w") as file:
+def _member(name: str, at: datetime) -> zipfile.ZipInfo:
+    """A member with its time, UTC: a bare name would be one of 1980."""
+    member = zipfile.ZipInfo(name, at.astimezone(UTC).timetuple()[:6])
+    member.compress_type = zipfile.ZIP_DEFLATED
+    return member
+
+
+def _write_people(into: zipfile.ZipFile, people: set[int], at: datetime) -> None:
+    with into.open(_member("users.jsonl", at), "w") as file:
         for user in User.objects.filter(pk__in=people).order_by("pk"):
             known = {"id": user.pk, "email": user.email, "name": user.name}
             file.write(_json(known).encode() + b"\n")
@@ -151,11 +160,13 @@ def _copy(recording: Recording, into: zipfile.ZipFile) -> None:
     """A file that has gone meanwhile is named instead of copied."""
     name = f"recordings/{recording.call.public_id}.ogg"
     try:
-        with recording.file.open("rb") as source, into.open(name, "w", force_zip64=True) as copy:
+        member = _member(name, recording.call.started_at)
+        with recording.file.open("rb") as source, into.open(member, "w", force_zip64=True) as copy:
             for piece in source.chunks():
                 copy.write(piece)
     except OSError:
-        into.writestr(f"{name}.missing.txt", "The file of this recording could not be read.\n")
+        missing = _member(f"{name}.missing.txt", recording.call.started_at)
+        into.writestr(missing, "The file of this recording could not be read.\n")
 
 
 def _people(row: models.Model) -> set[int]:

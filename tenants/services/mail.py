@@ -9,12 +9,14 @@ from __future__ import annotations
 from smtplib import SMTPException
 from typing import Any
 from urllib.parse import urljoin
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
+from django.utils.translation import get_language
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +31,14 @@ def absolute(path: str) -> str:
     return urljoin(settings.EXTERNAL_URL, path)
 
 
-def send(*, to: str, letter: str, language: str, **context: Any) -> bool:
+def send(*, to: str, letter: str, language: str, time_zone: str = "UTC", **context: Any) -> bool:
     """Send templates/emails/<letter>.txt, whose first line is the subject; False: it failed.
 
-    The failure is in the log; whoever calls says to the person what to do.
+    `language` may be empty: as whoever asks for it speaks. Times are on the clock of `time_zone`.
+    A failure is in the log; whoever calls says to the person what to do.
     """
-    with translation.override(language or settings.LANGUAGE_CODE):
+    reader = translation.override(language or get_language() or settings.LANGUAGE_CODE)
+    with reader, timezone.override(ZoneInfo(time_zone)):
         text = render_to_string(f"emails/{letter}.txt", context)
     subject, _, body = text.strip().partition("\n")
     message = EmailMessage(subject=subject.strip(), body=body.strip() + "\n", to=[to])

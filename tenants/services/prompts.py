@@ -72,6 +72,11 @@ class Spoken:
     voice: str
     speed: float
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is the same on each call; one with variables is said by the provider."""
+        return _is_fixed(self.text)
+
 
 def prepare(agent: Agent) -> None:
     """See that there is a prompt for all that the published agent says first."""
@@ -86,18 +91,22 @@ def prepare_all(tenant: Tenant | None = None) -> None:
             prepare(agent)
 
 
-def spoken_by(agent: Agent, content: Agent | AgentRevision | None = None) -> list[Spoken]:
-    """What the published agent, or this content of it, says first, in each language that its calls
-    have.
-    """
-    source = content or agent.published
-    if source is None:
+def spoken_by(agent: Agent) -> list[Spoken]:
+    """What calls of the published agent begin with and is made beforehand."""
+    if agent.published is None:
         return []
-    settings = effective_settings(tenant=agent.tenant, source=source)
-    numbers = agent.numbers.values_list("language", flat=True).distinct()
-    languages = dict.fromkeys(language or settings.language for language in ("", *numbers))
-    found = [spoken for language in languages for spoken in _spoken(settings, language)]
-    return list({(spoken.language, spoken.text): spoken for spoken in found}.values())
+    return [one for one in _first_words(agent, agent.published) if one.is_fixed]
+
+
+def first_words(agent: Agent) -> tuple[list[Spoken], list[Spoken]]:
+    """What calls of the published agent begin with, and what else the draft says; live ones too.
+
+    Of the draft, each language that the tenant has written a text in, whether a number has it
+    or not.
+    """
+    published = _first_words(agent, agent.published) if agent.published else []
+    draft = _first_words(agent, agent, every_language=True)
+    return published, [one for one in draft if one not in published]
 
 
 def order(agent: Agent, *, user: User) -> None:
@@ -105,7 +114,7 @@ def order(agent: Agent, *, user: User) -> None:
 
     Raises OrderedEnough.
     """
-    spoken = spoken_by(agent, agent)
+    spoken = [one for one in _first_words(agent, agent, every_language=True) if one.is_fixed]
     rows = find(agent.tenant, spoken)
     wanted = [one for one, row in zip(spoken, rows, strict=True) if row is None]
     if not wanted:
@@ -237,6 +246,27 @@ def tidy() -> int:
 # --- rows ----------------------------------------------------------------------------------------
 
 
+def _first_words(
+    agent: Agent, source: Agent | AgentRevision, *, every_language: bool = False
+) -> list[Spoken]:
+    """In the languages that calls of the agent have, or in all that the tenant has written."""
+    settings = effective_settings(tenant=agent.tenant, source=source)
+    numbers = agent.numbers.values_list("language", flat=True).distinct()
+    languages = dict.fromkeys(language or settings.language for language in ("", *numbers))
+    if every_language:
+        languages |= dict.fromkeys(_written(settings))
+    found = [spoken for language in languages for spoken in _spoken(settings, language)]
+    return list({(spoken.kind, spoken.language, spoken.text): spoken for spoken in found}.values())
+
+
+def _written(settings: EffectiveSettings) -> Iterable[str]:
+    """The languages of the texts that are the tenant's own."""
+    texts = [settings.greetings, *([settings.consents] if settings["record"].value else [])]
+    return (
+        code for each in texts for code, value in each.items() if value.level in {"tenant", "agent"}
+    )
+
+
 def _spoken(settings: EffectiveSettings, language: str) -> Iterable[Spoken]:
     account = settings.provider_account
     if account is None:
@@ -245,7 +275,7 @@ def _spoken(settings: EffectiveSettings, language: str) -> Iterable[Spoken]:
     if settings["record"].value:
         texts[PromptKind.CONSENT] = settings.consent(language)
     for kind, found in texts.items():
-        if found is not None and _is_fixed(found[1].value):
+        if found is not None:
             yield Spoken(
                 kind=kind,
                 language=found[0],

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
+import pytest
 from asgiref.sync import async_to_sync
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from tenants.models import (
     Agent,
     AuditEntry,
     DataExport,
+    Prompt,
     ProviderAccount,
+    ProviderModel,
     SupportGrant,
     Tenant,
     User,
     Worker,
 )
-from tenants.models.choices import CheckState
-from tenants.services import exports
+from tenants.models.choices import CheckState, PromptState
+from tenants.services import exports, identity
+from tenants.services.effective import BUILT_IN
+from tenants.services.prices import provider_of
 from tests.api.conftest import Api, problem_of
 
 
@@ -69,6 +76,91 @@ def test_all_data_is_asked_for_fetched_and_deleted(api: Api):
     assert AuditEntry.all_tenants.filter(action="export.download", via="api").exists()
     assert api.delete(path).status_code == 204
     assert not DataExport.all_tenants.exists()
+
+
+def test_the_end_is_asked_for_by_name_and_taken_back(
+    api: Api, api_of: Callable[..., Api], bob: User, acme: Tenant
+):
+    problem_of(api.post("/company/close", {"name": "Acme"}), 422, "refused")
+    assert api.get("/company").json()["closing_at"] is None
+    assert api.post("/company/close", {"name": acme.name}).json()["closing_at"]
+    problem_of(api_of(bob, acme, "settings:write").post("/company/keep"), 403)
+    assert api.post("/company/keep").json()["closing_at"] is None
+
+
+def test_an_invitation_is_sent_again(api: Api, settings_things: dict[str, Any], mailoutbox: Any):
+    path = f"/invitations/{settings_things['invitation_id']}"
+    again = api.post(f"{path}/send-again")
+    assert (again.status_code, again.json()["letter_sent"]) == (200, True)
+    assert mailoutbox[-1].to == [again.json()["email"]]
+    assert api.delete(path).status_code == 204
+    problem_of(api.post(f"{path}/send-again"), 404)
+
+
+def test_the_first_words_are_made_and_heard(api: Api, published: Agent, account: ProviderAccount):
+    path = f"/agents/{published.public_id}"
+    (greeting,) = api.get(f"{path}/first-words").json()["published"]
+    assert (greeting["kind"], greeting["state"], greeting["prompt"]) == (
+        "greeting",
+        "waiting",
+        None,
+    )
+    api.patch(path, {"settings": {"greetings": {"en": "Acme, good morning!"}}})
+    (fresh,) = api.get(f"{path}/first-words").json()["draft"]
+    assert (fresh["text"], fresh["state"]) == ("Acme, good morning!", "none")
+    ordered = api.post(f"{path}/first-words")
+    assert ordered.status_code == 202, ordered.content
+    assert ordered.json()["draft"][0]["state"] == "waiting"
+    row = Prompt.all_tenants.get(text="Acme, good morning!")
+    row.state, row.digest = PromptState.READY, "0" * 64
+    row.file.save("", ContentFile(b"RIFF"))
+    (ready,) = api.get(f"{path}/first-words").json()["draft"]
+    sound = api.get(f"/prompts/{ready['prompt']}/sound")
+    assert (sound.headers["Content-Type"], sound.content) == ("audio/wav", b"RIFF")
+
+
+def test_models_say_whom_their_end_concerns(api: Api, published: Agent):
+    model = published.published.model or BUILT_IN["model"]
+    provider = provider_of(published.published.provider_account.url)
+    ProviderModel.objects.update_or_create(
+        provider=provider,
+        name=model,
+        defaults={"kind": "realtime", "shutdown_on": date(2027, 1, 31)},
+    )
+    found: dict[Any, Any] = {}
+    cursor: str | None = ""
+    while cursor is not None:
+        page = api.get(f"/models?limit=2&cursor={cursor}").json()
+        found |= {(one["provider"], one["name"]): one for one in page["items"]}
+        cursor = page["next_cursor"]
+    assert found[provider, model]["shutdown_on"] == "2027-01-31"
+    assert found[provider, model]["used_by"] == [str(published.public_id)]
+
+
+def test_the_companys_own_sign_in(
+    api: Api, api_of: Callable[..., Api], bob: User, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+):
+    tried: list[str] = []
+    monkeypatch.setattr(identity, "_try", tried.append)
+    given = {"name": "Acme account", "issuer": "https://login.example.com", "client_id": "pbxai"}
+    made = api.post("/identity-providers", {**given, "secret": "very-secret-9f3c"})
+    assert made.status_code == 201, made.content
+    assert given.items() <= made.json().items()
+    assert (made.json()["has_secret"], made.json()["secret_ends_in"]) == (True, "9f3c")
+    assert "very-secret" not in made.content.decode()
+    assert f"identity-{made.json()['id'].replace('-', '')}" in made.json()["redirect_uri"]
+    path = f"/identity-providers/{made.json()['id']}"
+    changed = api.patch(path, {"domains": ["Acme.example"], "is_active": False}).json()
+    assert (changed["domains"], changed["is_active"]) == (["acme.example"], False)
+    moved = {"issuer": "https://elsewhere.example.com"}
+    document = problem_of(api.patch(path, moved), 422, "refused")
+    assert document["errors"][0]["pointer"] == "#/secret"
+    problem_of(api.patch(path, {"domains": ["not a domain"]}), 422, "refused")
+    assert tried == ["https://login.example.com"] * 2
+    problem_of(api_of(bob, acme, "settings:write").get("/identity-providers"), 403)
+    assert len(api.get("/identity-providers").json()["items"]) == 1
+    assert api.delete(path).status_code == 204
+    problem_of(api.get(path), 404)
 
 
 def test_a_key_is_changed_while_calls_go_on(api: Api, account: ProviderAccount):

@@ -8,7 +8,18 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from tenants.models import Agent, Call, Number, Tenant, User
+from tenants.models import (
+    Agent,
+    AuditEntry,
+    Call,
+    CallProblem,
+    CallQuality,
+    CallUsage,
+    Number,
+    Tenant,
+    User,
+)
+from tenants.services import search
 from tests.api.conftest import Api, problem_of
 
 
@@ -22,6 +33,48 @@ def test_a_call_with_all_that_is_known_of_it(api: Api, call: Call, number: Numbe
     assert [turn["first_packet_ms"] for turn in found["turns"]] == [300, 6780]
     assert found["has_recording"] is False
     assert found["started_at"].endswith("Z")
+    assert (found["quality"], found["problems"], found["usage"]) == (None, [], [])
+
+
+def test_the_line_the_use_and_the_trouble_of_a_call(api: Api, call: Call, acme: Tenant):
+    CallQuality.all_tenants.create(tenant=acme, call=call, packets_received=3000, mos=4.3)
+    CallProblem.all_tenants.create(tenant=acme, call=call, kind="rate_limit", code="slow_down")
+    CallUsage.all_tenants.create(
+        tenant=acme, call=call, kind="response", model="gpt-realtime-2.1", output_audio_tokens=480
+    )
+    Call.all_tenants.update(settings_used={"voice": {"value": "marin", "level": "agent"}})
+    found = api.get(f"/calls/{call.public_id}").json()
+    assert (found["quality"]["packets_received"], found["quality"]["mos"]) == (3000, 4.3)
+    assert found["problems"][0]["code"] == "slow_down"
+    assert (found["usage"][0]["output_audio_tokens"], found["usage"][0]["cost"]) == (480, None)
+    assert found["settings"] == {"voice": {"value": "marin", "level": "agent"}}
+
+
+def test_words_that_were_said_are_found_and_shown(api: Api, call: Call, make_call: Any):
+    make_call()
+    search.index(call)
+    (found,) = api.get("/calls?text=sales").json()["items"]
+    assert found["id"] == str(call.public_id)
+    assert "sales" in found["snippet"]
+    assert api.get("/calls").json()["items"][0]["snippet"] is None
+
+
+def test_calls_as_a_table(api: Api, call: Call, make_call: Callable[..., Call]):
+    make_call(calling="100")
+    search.index(call)
+
+    def lines(query: str) -> list[str]:
+        answer = api.get(f"/calls/export{query}")
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        return sound_of(answer).decode("utf-8-sig").splitlines()
+
+    assert len(lines("")) == 3
+    assert lines("")[0].startswith("id,kind,started_at")
+    assert [line.split(",")[0] for line in lines("?text=sales")[1:]] == [str(call.public_id)]
+    assert len(lines("?tag=nowhere")) == 1
+    problem_of(api.get("/calls/export?since=17"), 400, "invalid")
+    entry = AuditEntry.all_tenants.filter(action="calls.export").latest("pk")
+    assert (entry.via, entry.detail["filter"]) == ("api", {"tag": "nowhere"})
 
 
 def test_what_was_said_and_done(api: Api, call: Call):
@@ -118,6 +171,8 @@ def test_a_recording_whole_in_part_and_gone(
     part = api.get(path, Range="bytes=4-9")
     assert (part.status_code, sound_of(part)) == (206, data[4:10])
     assert part.headers["Content-Range"] == f"bytes 4-9/{kept.size}"
+    peaks = api.get(f"{path}/peaks").json()
+    assert bytes(peaks["caller"] + peaks["agent"]) == bytes(kept.peaks)
     assert api.delete(path).status_code == 204
     problem_of(api.get(path), 404)
     problem_of(api.delete(path), 404)
@@ -141,6 +196,8 @@ def test_usage_sums_up_the_calls(api: Api, call: Call):
     assert found["total"]["calls"] == 1
     assert found["by_day"][-1]["sums"]["answered"] == 1
     assert found["by_agent"][0]["id"] == str(call.agent.public_id)
+    assert found["by_kind"][0]["kind"] == "phone"
+    assert (found["waits"][-1]["up_to_ms"], found["spent_this_month"]) == (None, {})
     problem_of(api.get("/usage?since=2020-01-01"), 422, "refused")
     problem_of(api.get("/usage?since=17"), 400, "invalid")
 
@@ -150,6 +207,15 @@ def test_the_audit_log_says_who_and_how(api: Api):
     found = api.get("/audit?action=settings.edit").json()["items"]
     assert [entry["changes"]["voice"] for entry in found] == [[None, "cedar"]]
     assert (found[0]["via"], found[0]["who"]) == ("api", "test · alice@acme.example")
+    for query, count in (
+        ("noun=settings", 1),
+        ("noun=setting", 0),
+        ("noun=settings&user=ALICE@acme.example", 1),
+        ("noun=settings&user=bob@acme.example", 0),
+        ("noun=settings&until=2020-01-01T00:00:00Z", 0),
+        ("noun=settings&since=2020-01-01T00:00:00Z", 1),
+    ):
+        assert len(api.get(f"/audit?{query}").json()["items"]) == count, query
 
 
 def test_a_token_is_shown_once_and_may_not_outgrow_its_maker(

@@ -319,9 +319,7 @@ def test_a_tenants_account_is_not_the_operators(account: ProviderAccount, operat
         assert operator.post(at(name, **ids)).status_code == 404
 
 
-def test_an_account_that_is_the_default_stays(
-    make_account: Any, operator: Client
-):
+def test_an_account_that_is_the_default_stays(make_account: Any, operator: Client):
     made = make_account(None, "House")
     row = platform_settings()
     row.provider_account = made

@@ -30,6 +30,9 @@ OUTSIDE: Final[dict[str, tuple[int, int]]] = {
     "api-v1:docs": (200, 200),
 }
 
+WHEN_OFF: Final = frozenset({"support_revoke", "list_support_grants", "revoke_support"})
+"""What more than reading its owner may do in a tenant that is switched off."""
+
 ACCOUNT: Final = frozenset(
     # A person's own sign-in: allauth's pages. Nobody sees any of them without a session of theirs,
     # or a step of a sign-in that has begun.
@@ -90,12 +93,17 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "list_differences": ("agents:read", VIEWER),
     "preview_prompt": ("agents:write", EDITOR),
     "take_revision": ("agents:write", EDITOR),
+    "get_first_words": ("agents:read", VIEWER),
+    "order_first_words": ("agents:write", EDITOR),
+    "get_prompt_sound": ("agents:read", VIEWER),
+    "list_models": ("agents:read", VIEWER),
     "list_numbers": ("numbers:read", VIEWER),
     "create_number": ("numbers:write", EDITOR),
     "get_number": ("numbers:read", VIEWER),
     "change_number": ("numbers:write", EDITOR),
     "delete_number": ("numbers:write", EDITOR),
     "list_calls": ("calls:read", VIEWER),
+    "export_calls": ("calls:read", EDITOR),
     "get_call": ("calls:read", VIEWER),
     "get_transcript": ("calls:read", VIEWER),
     "list_call_events": ("calls:read", VIEWER),
@@ -106,6 +114,7 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "begin_chat": ("live:act", EDITOR),
     "write_in_chat": ("live:act", EDITOR),
     "get_recording": ("calls:read", VIEWER),
+    "get_peaks": ("calls:read", VIEWER),
     "delete_recording": ("calls:write", ADMIN),
     "get_usage": ("usage:read", VIEWER),
     "list_audit_entries": ("audit:read", ADMIN),
@@ -126,6 +135,7 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "remove_member": ("members:write", OWNER),
     "list_invitations": ("members:read", VIEWER),
     "invite_member": ("members:write", OWNER),
+    "send_invitation_again": ("members:write", OWNER),
     "withdraw_invitation": ("members:write", OWNER),
     "get_next_key": ("accounts:read", VIEWER),
     "give_next_key": ("accounts:write", ADMIN),
@@ -134,9 +144,16 @@ OPERATIONS: Final[dict[str, tuple[str, str]]] = {
     "drop_next_key": ("accounts:write", ADMIN),
     "get_company": ("settings:read", VIEWER),
     "change_company": ("settings:write", ADMIN),
+    "close_company": ("settings:write", OWNER),
+    "keep_company": ("settings:write", OWNER),
     "list_support_grants": ("settings:read", OWNER),
     "grant_support": ("settings:write", OWNER),
     "revoke_support": ("settings:write", OWNER),
+    "list_identity_providers": ("settings:read", OWNER),
+    "create_identity_provider": ("settings:write", OWNER),
+    "get_identity_provider": ("settings:read", OWNER),
+    "change_identity_provider": ("settings:write", OWNER),
+    "delete_identity_provider": ("settings:write", OWNER),
     "list_exports": ("settings:read", OWNER),
     "ask_for_export": ("settings:write", OWNER),
     "get_export": ("settings:read", OWNER),

@@ -18,6 +18,7 @@ from tenants.models import (
     AuditEntry,
     Call,
     CallNote,
+    CallProblem,
     CallUsage,
     Price,
     ProviderModel,
@@ -106,8 +107,10 @@ def test_the_list_as_json(make_call: Callable[..., Call], alices: Client, monkey
 
 def test_a_call_as_json_has_all_that_its_page_has(call: Call, alices: Client, alice: User):
     CallNote.all_tenants.create(tenant=call.tenant, call=call, user=alice, text="Call back.")
+    CallProblem.all_tenants.create(tenant=call.tenant, call=call, kind="quota", offset_ms=500)
     answer = alices.get(address("call_download", call_id=call.public_id))
     found = json.loads(answer.content)
+    assert (found["problems"][0]["kind"], found["problems"][0]["at_ms"]) == ("quota", 500)
     assert found["id"] == str(call.public_id)
     assert [entry["text"] for entry in found["transcript"]][1] == "Please connect me to sales."
     assert found["transcript"][2]["not_heard"] == "you to sales now."

@@ -17,6 +17,7 @@ from django.utils import timezone
 from tenants.models import (
     Agent,
     Call,
+    CallEvent,
     CallProblem,
     CallQuality,
     Number,
@@ -25,6 +26,7 @@ from tenants.models import (
     User,
     Worker,
 )
+from tenants.services import problems
 from tenants.services.live import worker_group
 from tests.portal.conftest import address, say
 
@@ -116,6 +118,28 @@ def test_a_calls_page_tells_the_whole_story(
     order = [page.index(f'data-item="item_{n}"') for n in (1, 2, 3)]
     assert order == sorted(order)
     assert "End call" not in page
+
+
+def test_a_problem_names_the_account_that_had_it(
+    call: Call, victor: User, browse: Callable[[User], Client]
+) -> None:
+    call.settings_used = {
+        "provider_account": {"value": "Main", "level": "tenant"},
+        "fallback_account": {"value": "Second", "level": "agent", "id": "0"},
+    }
+    call.save()
+    for offset_ms in (500, 9000):
+        CallProblem.all_tenants.create(
+            tenant=call.tenant, call=call, kind="quota", code="no_money", offset_ms=offset_ms
+        )
+    names = [trouble.account for trouble in problems.of_call(call)]
+    assert names == ["Main", "Main"]
+    CallEvent.all_tenants.create(
+        tenant=call.tenant, call=call, kind="fallback_used", text="Second", offset_ms=500
+    )
+    page = shown(browse(victor), "call", call_id=call.public_id)
+    assert "<small>Main · no_money</small>" in page
+    assert "<small>Second · no_money</small>" in page
 
 
 def test_words_of_a_caller_are_text_not_markup(
@@ -214,6 +238,11 @@ def test_sound_of_a_call_is_judged_in_a_word_with_what_was_measured(
     assert f"<dt>Not sent to the provider</dt><dd>2:10 of 5:00{small}" in page
     assert "<dt>Gaps in the agent&#x27;s speech</dt><dd>1 time<small>" in page
     assert "<small>MOS 4.3, estimated by ITU-T G.107; 4.4 is the best</small>" in page
+    spoken = "To us: 99.5 % arrived, 0.1 % came too late, 0.4 % was lost"
+    assert f'role="img" aria-label="{spoken}"' in page
+    assert '<rect class="sound-lost" x="994" y="0" width="6"' in page
+    assert 'aria-label="To the caller: 99.0 % arrived' in page
+    assert '<rect class="sound-at" x="946"' in page
     assert "<dt>Jitter</dt><dd>2.5 ms<small>at most 7.2 ms</small>" in page
     assert "<dt>Round trip</dt><dd>48 ms<small>by RTCP</small>" in page
     assert "<dt>Late frames</dt><dd>3<small>" in page
@@ -242,6 +271,8 @@ def test_what_was_not_measured_is_not_claimed(
     measured(call, **nothing, heard_ms=0, not_sent_ms=0)
     page = shown(browse(alice), "call", call_id=call.public_id)
     assert "Too little was heard of the caller to judge the line." in page
+    assert "sound-scale" not in page
+    assert "To us" not in page
     for claim in ("Lost on the way", "Came too late", "Not sent to the provider", "MOS", "Jitter"):
         assert claim not in page
     page = shown(browse(alice), "call", call_id=running.public_id)

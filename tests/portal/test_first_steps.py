@@ -38,7 +38,8 @@ def test_each_step_ticks_and_the_next_one_is_offered(
     browser = browse(alice)
     assert next_button(shown(browser, "start")) == address("account_new")
 
-    browser.post(address("account_new"), NEW | {"for_all": "on"})
+    saved = browser.post(address("account_new"), NEW | {"for_all": "on"}, follow=True)
+    assert next_button(saved.content.decode()) == address("agent_new"), "the account says it too"
     page = shown(browser, "start")
     assert (done(page), next_button(page)) == (1, address("agent_new"))
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import allauth
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 
 from tenants.models import User
 from tests.portal.addresses import PAGES, url_of
@@ -24,10 +26,17 @@ LITERALS = re.compile(
 )
 
 
-def entries() -> list[tuple[str, list[str]]]:
-    """Message and translations of every entry of the .po file."""
+DU = re.compile(r"\b(du|dein\w*|dir|dich)\b", re.IGNORECASE)
+
+
+def entries(
+    path: Path = FOLDER / "django.po", *, without: str = "$."
+) -> list[tuple[str, list[str]]]:
+    """Message and translations of every entry of a .po file, but of places like `without`."""
     found = []
-    for block in (FOLDER / "django.po").read_text(encoding="utf-8").split("\n\n"):
+    for block in path.read_text(encoding="utf-8").split("\n\n"):
+        if any(re.search(without, line) for line in re.findall("^#: .*", block, re.MULTILINE)):
+            continue
         texts = re.findall(r'^(msgid|msgstr(?:\[\d\])?) ((?:".*"\n?)+)', block, re.MULTILINE)
         joined = [
             (key, "".join(ast.literal_eval(line) for line in text.strip().splitlines()))
@@ -72,6 +81,16 @@ def test_every_message_of_the_code_is_in_the_catalog() -> None:
             if message and message not in known:
                 missing.append((path.name, message))
     assert missing == []
+
+
+def test_the_pages_of_signing_in_say_sie_too() -> None:
+    """allauth's own German says Du here and there; locale/allauth says it again."""
+    theirs = Path(allauth.__file__).parent / "locale/de/LC_MESSAGES/django.po"
+    with translation.override("de"):
+        found = entries(theirs, without="idp/|phone|signup")
+        said = [translation.gettext(message) for message, _german in found]
+    assert len(said) > 200
+    assert [text for text in said if DU.search(text)] == []
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_with_a_mail_server_the_link_goes_to_the_mailbox_alone(
 ) -> None:
     page = browse(alice).post(address("member_invite"), NEW, follow=True).content.decode()
     assert path_in(str(outbox.outbox[0].body)) not in page
-    assert "a letter with a link is on its way" in page
+    assert "an e-mail with a link is on its way" in page
 
 
 def test_a_mail_server_that_is_gone_is_said(

@@ -113,13 +113,30 @@ def test_one_person_cannot_have_speech_made_without_end(
     assert Prompt.all_tenants.count() == 1
 
 
-def test_words_with_variables_are_said_live(
+def test_words_with_variables_are_said_live_and_say_so(
     agent: Agent, erin: User, browse: Callable[[User], Client]
 ) -> None:
     agent.greetings = {"en": "Hello {{ caller_name }}."}
     agent.save()
-    browse(erin).post(address("agent_words", agent_id=agent.public_id))
+    browser = browse(erin)
+    shown = page(browser, agent)
+    assert "Said live" in shown
+    assert "Try the agent to hear it." in shown
+    assert "Make it, to listen" not in shown
+    browser.post(address("agent_words", agent_id=agent.public_id))
     assert not Prompt.all_tenants.exists()
+
+
+def test_a_greeting_in_a_language_that_no_number_has_can_be_heard_too(
+    prompt: Prompt, published: Agent, erin: User, browse: Callable[[User], Client]
+) -> None:
+    published.greetings = {"fr": "Bonjour, cabinet Acme."}
+    published.save()
+    browser = browse(erin)
+    assert "Greeting · French" in page(browser, published)
+    browser.post(address("agent_words", agent_id=published.public_id))
+    made = Prompt.all_tenants.get(language="fr")
+    assert (made.text, made.state) == ("Bonjour, cabinet Acme.", PromptState.WAITING)
 
 
 def test_what_is_not_ready_or_lost_is_not_found(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core import mail as outbox
 from django.test import Client
 from django.utils import timezone
 
@@ -223,10 +224,12 @@ def test_all_data_is_asked_for_fetched_and_deleted(
 def test_the_end_is_asked_for_and_taken_back(
     acme: Tenant, alice: User, browse: Callable[[User], Client]
 ) -> None:
+    User.objects.filter(pk=alice.pk).update(time_zone="Asia/Kolkata")
     browser = browse(alice)
     wrong = browser.post(address("close"), {"name": "acme"})
     assert "not the company" in html.unescape(wrong.content.decode())
     browser.post(address("close"), {"name": "Acme Dental"})
+    assert "(IST) all its agents" in outbox.outbox[0].body
     assert "This company is to be deleted" in page_of(browser, "data")
     browser.post(address("close_take_back"))
     acme.refresh_from_db()

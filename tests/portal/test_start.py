@@ -10,7 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tenants.models import Call, ProviderModel, Tenant, User, Worker
+from tenants.models import Agent, Call, ProviderModel, Tenant, User, Worker
+from tenants.services.prices import provider_of
+from tenants.services.publishing import publish
+from tests.portal.conftest import address
 from tests.portal.test_call_pages import shown
 
 pytestmark = pytest.mark.django_db
@@ -37,22 +40,34 @@ def test_start_says_what_the_month_has_cost_of_the_budget(
     page = shown(browse(alice), "start")
     assert "1.25\N{NO-BREAK SPACE}USD" in page or "1.25 USD" in page
     assert "50.00" in page
+    assert "is used up" not in page
+    acme.budget_month = Decimal(1)
+    acme.save()
+    assert "the budget of 1.00\N{NO-BREAK SPACE}USD is used up" in shown(browse(alice), "start")
 
 
-def test_a_model_that_is_shut_down_soon_is_news_where_it_is_used(
-    call: Call, alice: User, browse: Callable[[User], Client]
+def test_a_model_that_is_shut_down_is_news_where_an_agent_uses_it(
+    call: Call, agent: Agent, alice: User, browse: Callable[[User], Client]
 ) -> None:
     on = timezone.localdate() + timedelta(days=30)
     for name in ("old-model", "other-model"):
         ProviderModel.objects.create(
-            provider="openai", name=name, kind="realtime", shutdown_on=on, replacement="new-model"
+            provider=provider_of(agent.provider_account.url if agent.provider_account else ""),
+            name=name,
+            kind="realtime",
+            shutdown_on=on,
+            replacement="new-model",
         )
-    call.model = "old-model"
-    call.save()
+    agent.model = "old-model"
+    agent.save()
+    publish(agent=agent, user=alice)
     page = shown(browse(alice), "start")
-    assert "Your calls use “old-model”" in page
+    assert "“Reception”: the provider shuts “old-model” down on" in page
+    assert f'href="{address("agent", agent_id=agent.public_id)}"' in page
     assert "Its successor is “new-model”." in page
     assert "other-model" not in page
+    ProviderModel.objects.filter(name="old-model").update(shutdown_on=timezone.localdate())
+    assert "the provider shut “old-model” down on" in shown(browse(alice), "start")
 
 
 def test_workers_that_are_nearly_full_are_news(
@@ -63,3 +78,5 @@ def test_workers_that_are_nearly_full_are_news(
     assert full not in shown(browse(alice), "start")
     Worker.objects.update(active_calls=9)
     assert full in shown(browse(alice), "start")
+    Worker.objects.update(draining=True)
+    assert "new calls are refused" in shown(browse(alice), "start")

@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from tenants.models import Call, ProviderAccount, Tenant, User
 from tenants.services.settling import settle_due
-from tenants.templatetags.ui import money, sums_of_money
+from tenants.templatetags.ui import minutes, money, sums_of_money
 from tests.portal.conftest import address
 from tests.tenants.money import realtime_price
 
@@ -41,6 +41,21 @@ def test_money_is_written_as_the_reader_writes_it():
         assert money(Decimal("1234.5"), "EUR") == f"1.234,50{SPACE}EUR"
     costs = {"USD": Decimal(1), "EUR": Decimal(2)}
     assert sums_of_money(costs) == f"2.00{SPACE}EUR + 1.00{SPACE}USD"
+
+
+@pytest.mark.parametrize(
+    ("span_ms", "text"),
+    [
+        (0, "0"),
+        (900, "0.1"),
+        (20_000, "0.3"),
+        (594_000, "9.9"),
+        (599_000, "10"),
+        (74_100_000, "1,235"),
+    ],
+)
+def test_a_short_call_is_not_rounded_away(span_ms: int, text: str):
+    assert minutes(span_ms) == text
 
 
 @pytest.fixture
@@ -80,6 +95,7 @@ def test_the_page_shows_money_calls_and_minutes(
     assert "1 failed" in html
     assert 'href="/t/acme/agents/' in html
     assert html.count("data-chart=") == 4
+    assert html.count("Answer delay") > 4
     assert len(re.findall(r"<th scope=\"row\"", html)) == 30 * 3 + 24
 
 

@@ -22,11 +22,11 @@ ALLOWED = {
     "victor": {"view"},
     "erin": {"view", "edit"},
     "bob": {"view", "edit", "manage"},
-    "alice": {"view", "edit", "manage", "own"},
+    "alice": {"view", "edit", "manage", "recall", "own"},
 }
 
 
-@pytest.mark.parametrize("right", ["view", "edit", "manage", "own"])
+@pytest.mark.parametrize("right", ["view", "edit", "manage", "recall", "own"])
 @pytest.mark.parametrize("name", ALLOWED)
 def test_each_role_has_its_rights(name: str, right, acme: Tenant, request: pytest.FixtureRequest):
     user = request.getfixturevalue(name)
@@ -48,8 +48,25 @@ def test_a_stranger_cannot_tell_a_tenant_from_none(acme: Tenant, charlie: User, 
 def test_a_tenant_that_is_off_can_only_be_read(acme: Tenant, alice: User):
     Tenant.objects.update(is_active=False)
     assert get_tenant(alice, "acme")[0] == acme
-    with pytest.raises(PermissionDenied):
-        get_tenant(alice, "acme", right="edit")
+    for right in ("edit", "manage", "own"):
+        with pytest.raises(PermissionDenied):
+            get_tenant(alice, "acme", right=right)
+
+
+def test_support_can_be_sent_out_of_a_tenant_that_is_off(
+    acme: Tenant, alice: User, bob: User, client: Client
+):
+    given = grant(acme)
+    Tenant.objects.update(is_active=False)
+    client.force_login(bob)
+    assert client.get("/t/acme/settings/support/").status_code == 403
+    client.force_login(alice)
+    shown = client.get("/t/acme/settings/support/").content.decode()
+    assert "End now" in shown
+    assert 'name="hours"' not in shown
+    assert client.post("/t/acme/settings/support/", {"hours": "1"}).status_code == 403
+    client.post(f"/t/acme/settings/support/{given.public_id}/revoke/")
+    assert not SupportGrant.all_tenants.filter(revoked_at=None).exists()
 
 
 # --- an identity provider vouches in its own tenant only -----------------------------------------

@@ -99,6 +99,9 @@ def test_the_export_holds_each_row_and_the_sound(full: Call, acme: Tenant, alice
     assert alice.email in {user["email"] for user in lines(found, "users")}
     assert found.read(f"recordings/{full.public_id}.ogg") == b"OggS"
     assert json.loads(found.read("tenant.json"))["name"] == "Acme Dental"
+    recent = full.started_at.year
+    assert {member.date_time[0] - recent for member in found.infolist()} <= {0, 1}
+    assert {member.compress_type for member in found.infolist()} == {zipfile.ZIP_DEFLATED}
 
 
 def test_the_export_holds_nothing_of_another_and_no_secret(

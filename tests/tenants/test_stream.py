@@ -203,3 +203,23 @@ async def test_why_no_events_come_is_a_problem_document(
     answer = await asked(token if given == "good" else given, query).get_response(timeout=WAIT)
     assert answer["status"] == status
     assert json.loads(answer["body"])["status"] == status
+
+
+async def test_who_tries_tokens_at_the_stream_is_slowed_down(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenants.api.v1.door.STRANGERS_A_MINUTE", 2)
+    statuses = set()
+    for _ in range(6):
+        found = asked("pbxt_wrong")
+        await found.send_input({"type": "http.request", "body": b""})
+        statuses.add((await found.get_response(timeout=WAIT))["status"])
+    assert statuses == {401, 429}
+
+
+async def test_the_stream_is_only_read(db: None) -> None:
+    headers = [(b"host", b"localhost")]
+    found = HttpCommunicator(application, "POST", "/api/v1/stream", headers=headers)
+    await found.send_input({"type": "http.request", "body": b""})
+    answer = await found.get_response(timeout=WAIT)
+    assert (answer["status"], json.loads(answer["body"])["detail"]) == (405, "Use GET.")

@@ -10,7 +10,7 @@ from pydantic import Field
 from tenants.api.v1.door import ApiRequest
 from tenants.api.v1.pages import PageQuery, cut
 from tenants.api.v1.routes import route
-from tenants.api.v1.types import Id, Instant, Output, example
+from tenants.api.v1.types import Id, Instant, OptionalInstant, Output, example
 from tenants.models import AuditEntry
 
 router = Router(tags=["audit"])
@@ -53,14 +53,23 @@ class EntryPage(Output):
 
 class AuditQuery(PageQuery):
     action: str = Field("", max_length=64, description="`agent.publish`, for one; empty: all.")
+    noun: str = Field("", max_length=64, description="`agent` for all that begins with `agent.`.")
+    user: str = Field("", max_length=254, description="E-mail address of who did it.")
+    since: OptionalInstant = Field(None, description="At this time or later.")
+    until: OptionalInstant = Field(None, description="Before this time.")
 
 
 @route(router, "GET", "/audit", scope="audit:read", response=EntryPage, pages=True)
 def list_audit_entries(request: ApiRequest, query: Annotated[AuditQuery, Query()]) -> EntryPage:
     """The audit log, the newest first."""
-    rows = AuditEntry.objects.all()
-    if query.action:
-        rows = rows.filter(action=query.action)
+    asked = {
+        "action": query.action,
+        "action__startswith": f"{query.noun}." if query.noun else "",
+        "user__email__iexact": query.user,
+        "at__gte": query.since,
+        "at__lt": query.until,
+    }
+    rows = AuditEntry.objects.filter(**{name: value for name, value in asked.items() if value})
     found, cursor = cut(rows, query, by=("-at", "-id"))
     return EntryPage(items=[_document(row) for row in found], next_cursor=cursor)
 

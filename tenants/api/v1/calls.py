@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from tenants.api.v1.call_facts import CallTrouble, Quality, Use, UsedSetting, facts
 from tenants.api.v1.door import ApiRequest
 from tenants.api.v1.pages import PageQuery, bad_cursor
 from tenants.api.v1.routes import route
@@ -24,6 +25,7 @@ from tenants.api.v1.types import (
 from tenants.api.v1.words import CallKindWord, CallStateWord
 from tenants.models import Agent, Call, Number, Tag
 from tenants.services import calls_list
+from tenants.services.search import snippets
 
 router = Router(tags=["calls"])
 
@@ -80,9 +82,21 @@ class CallSummary(Output):
     tags: list[str]
 
 
+class FoundCall(CallSummary):
+    model_config = example({**_CALL, "snippet": None}, validate_by_name=True)
+    snippet: str | None = Field(
+        description="What was said around the words that were searched for; None: none were."
+    )
+
+
 class CallPage(Output):
-    model_config = example({"items": [_CALL], "next_cursor": "WyIyMDI2Il0="})
-    items: list[CallSummary]
+    model_config = example(
+        {
+            "items": [{**_CALL, "snippet": "Please connect me to sales."}],
+            "next_cursor": "WyIyMDI2Il0=",
+        }
+    )
+    items: list[FoundCall]
     next_cursor: str | None
 
 
@@ -103,8 +117,10 @@ class CallDetail(CallSummary):
             "end_detail": "",
             "sip_status": 200,
             "codec": "PCMU",
+            "sip_call_id": "8c1f0d5e@192.0.2.10",
             "account_name": "Main",
             "model": "gpt-realtime-2.1",
+            "provider_session": "sess_C9CwDc8U0Dlgl9QyxXq2a",
             "has_recording": True,
             "turns": [
                 {
@@ -114,16 +130,26 @@ class CallDetail(CallSummary):
                     "interrupted": False,
                 }
             ],
+            "quality": None,
+            "problems": [],
+            "usage": [],
+            "settings": {"voice": {"value": "marin", "level": "agent"}},
         },
         validate_by_name=True,
     )
     end_detail: str
     sip_status: int
     codec: str
+    sip_call_id: str
     account_name: str
     model: str
+    provider_session: str = Field(description="The provider's name for it; for its support.")
     has_recording: bool
     turns: list[CallTurn]
+    quality: Quality | None = Field(description="Of the line; None: not measured.")
+    problems: list[CallTrouble] = Field(description="At the provider.")
+    usage: list[Use] = Field(description="What was used of each model.")
+    settings: dict[str, UsedSetting] = Field(description="That the call had, by name.")
 
 
 class TranscriptPiece(Output):
@@ -186,7 +212,7 @@ class Transcript(Output):
     tools: list[ToolUse]
 
 
-class CallListQuery(PageQuery):
+class CallFilterQuery(BaseModel):
     since: OptionalInstant = Field(None, description="Began at this time or later.")
     until: OptionalInstant = Field(None, description="Began before this time.")
     agent: OptionalId = Field(None, description="Id of an agent.")
@@ -199,6 +225,10 @@ class CallListQuery(PageQuery):
     tool: str = Field("", max_length=100, description="Name of a tool that was used.")
     tag: str = Field("", max_length=50, description="A tag that it has.")
     text: str = Field("", max_length=200, description="Words that were said; calls that are over.")
+
+
+class CallListQuery(CallFilterQuery, PageQuery):
+    pass
 
 
 def find_calls() -> QuerySet[Call]:
@@ -234,20 +264,28 @@ def summary(call: Call) -> dict[str, Any]:
 @route(router, "GET", "/calls", scope="calls:read", response=CallPage, pages=True)
 def list_calls(request: ApiRequest, query: Annotated[CallListQuery, Query()]) -> CallPage:
     """Calls, the newest first."""
-    narrowed = _narrowed(query)
-    if narrowed is None:
+    asked = narrowed(query, query.cursor)
+    if asked is None:
         return CallPage(items=[], next_cursor=None)
     try:
         page = calls_list.page(
-            query=narrowed, tenant=request.auth.tenant, size=query.limit, calls=find_calls()
+            query=asked, tenant=request.auth.tenant, size=query.limit, calls=find_calls()
         )
     except calls_list.BadCursor:
         raise bad_cursor() from None
-    items = [CallSummary(**summary(row)) for row in page.rows]
+    items = _found(page.rows, query.text)
     return CallPage(items=items, next_cursor=page.older or None)
 
 
-def _narrowed(query: CallListQuery) -> calls_list.CallQuery | None:
+def _found(rows: list[Call], text: str) -> list[FoundCall]:
+    said = {
+        key: "".join(piece.text for piece in found.pieces)
+        for key, found in (snippets(rows, text) if text else {}).items()
+    }
+    return [FoundCall(**summary(row), snippet=said.get(row.pk)) for row in rows]
+
+
+def narrowed(query: CallFilterQuery, cursor: str = "") -> calls_list.CallQuery | None:
     """The service's query; None: it names something that is not there, so no call matches."""
     agent = Agent.objects.filter(public_id=query.agent).first() if query.agent else None
     number = Number.objects.filter(public_id=query.number).first() if query.number else None
@@ -268,20 +306,22 @@ def _narrowed(query: CallListQuery) -> calls_list.CallQuery | None:
         max_ms=query.max_ms or None,
         tool=query.tool,
         text=query.text,
-        cursor=query.cursor,
+        cursor=cursor,
     )
 
 
 @route(router, "GET", "/calls/{uuid:call_id}", scope="calls:read", response=CallDetail)
 def get_call(request: ApiRequest, call_id: UUID) -> CallDetail:
-    """A call with its waits."""
+    """A call with its waits, its line, what it used and what went wrong."""
     call = find_call(call_id)
     recording = getattr(call, "recording", None)
-    same = ("end_detail", "sip_status", "codec", "account_name", "model")
+    same = ("end_detail", "sip_status", "codec", "sip_call_id", "account_name", "model")
     turns = call.turns.values("number", "caller_stopped_ms", "first_packet_ms", "interrupted")
     return CallDetail(
         **summary(call),
         **{name: getattr(call, name) for name in same},
+        **facts(call),
+        provider_session=call.session_id,
         has_recording=bool(recording and recording.file),
         turns=[CallTurn(**turn) for turn in turns],
     )

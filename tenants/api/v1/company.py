@@ -15,7 +15,8 @@ from tenants.api.v1.words import ListenWord
 from tenants.models import Tenant
 from tenants.models.tenant import LONGEST_KEPT_DAYS
 from tenants.models.validators import LANGUAGES_LIMIT
-from tenants.services.company import OWN, save_company
+from tenants.services import closing
+from tenants.services.company import save_company
 
 router = Router(tags=["company"])
 
@@ -29,6 +30,10 @@ _COMPANY: dict[str, Any] = {
     "keep_recordings_days": 30,
     "listen_in": "nobody",
     "max_concurrent_calls": 10,
+    "max_calls_a_minute": 60,
+    "max_numbers": None,
+    "budget_month": "200.00",
+    "budget_currency": "USD",
     "closing_at": None,
 }
 NULLABLE: Final = {"keep_transcripts_days", "keep_recordings_days"}
@@ -57,7 +62,11 @@ class Company(Output):
     keep_transcripts_days: int | None = Field(description="None: for ever.")
     keep_recordings_days: int | None = Field(description="None: for ever.")
     listen_in: ListenWord = Field(description="Who may listen to calls that run.")
-    max_concurrent_calls: int = Field(description="The operator's to change.")
+    max_concurrent_calls: int = Field(description="This and the next four: the operator's.")
+    max_calls_a_minute: int | None
+    max_numbers: int | None
+    budget_month: str | None = Field(description="Decimal; None: no budget.")
+    budget_currency: str
     closing_at: Instant | None = Field(description="An owner had it deleted from then on.")
 
 
@@ -75,9 +84,16 @@ class CompanyChange(Input):
     listen_in: ListenWord | None = None
 
 
+class Closing(Input):
+    model_config = example_input({"name": _COMPANY["name"]})
+    name: str = Field(max_length=150, description="The company's, to say that it is meant.")
+
+
 def _document(row: Tenant) -> Company:
-    same = ("slug", "max_concurrent_calls", "closing_at", *OWN)
-    return Company(id=row.public_id, **{name: getattr(row, name) for name in same})
+    same = [name for name in Company.model_fields if name not in {"id", "budget_month"}]
+    budget = None if row.budget_month is None else str(row.budget_month)
+    values = {name: getattr(row, name) for name in same}
+    return Company(id=row.public_id, budget_month=budget, **values)
 
 
 @route(router, "GET", "/company", scope="settings:read", response=Company)
@@ -95,3 +111,16 @@ def change_company(request: ApiRequest, document: CompanyChange) -> Company:
         if value is not None or name in NULLABLE:
             setattr(row, name, value)
     return _document(save_company(tenant=row, user=request.auth.user))
+
+
+@route(router, "POST", "/company/close", scope="settings:write", right="own", response=Company)
+def close_company(request: ApiRequest, document: Closing) -> Company:
+    """Have the company and all that it owns deleted in a week; its owners get a letter."""
+    tenant, user = request.auth.tenant, request.auth.user
+    return _document(closing.ask(tenant=tenant, user=user, name=document.name))
+
+
+@route(router, "POST", "/company/keep", scope="settings:write", right="own", response=Company)
+def keep_company(request: ApiRequest) -> Company:
+    """Take the end back that an owner asked for."""
+    return _document(closing.take_back(tenant=request.auth.tenant, user=request.auth.user))

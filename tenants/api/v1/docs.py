@@ -106,13 +106,18 @@ def _operation(document: dict[str, Any], method: str, path: str, found: Any) -> 
         fields=_fields(document, body),
         body=_example(body),
         status=f"{status} {HTTPStatus(int(status)).phrase}",
-        answer=_example(_resolve(document, answer)),
+        answer=_example(_resolve(document, answer)) or _sample(found["responses"][status]),
     )
 
 
 def _content(holder: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = holder.get("content", {}).get(JSON, {}).get("schema", {})
     return found
+
+
+def _sample(holder: dict[str, Any]) -> str:
+    """Of an answer that is no JSON; empty: a file."""
+    return "".join(str(kind.get("example", "")) for kind in holder.get("content", {}).values())
 
 
 def _resolve(document: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

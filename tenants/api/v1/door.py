@@ -259,10 +259,14 @@ def _as_problem(request: ApiRequest, response: HttpResponseBase) -> HttpResponse
         allow = ", ".join(sorted(response.headers["Allow"].split(", ")))
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allow}.", {"Allow": allow})
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        rate = rates.take(f"stranger:{actor.current().address}", limit=STRANGERS_A_MINUTE)
-        if rate.is_used_up:
-            return _too_many(rate).answer()
+        return too_many_strangers() or response
     return response
+
+
+def too_many_strangers() -> HttpResponse | None:
+    """Count a request that nobody is behind; the answer to give when its address sends many."""
+    rate = rates.take(f"stranger:{actor.current().address}", limit=STRANGERS_A_MINUTE)
+    return _too_many(rate).answer() if rate.is_used_up else None
 
 
 def _keep_answer(passage: Passage, response: HttpResponseBase) -> None:

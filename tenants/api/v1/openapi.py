@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from ninja.responses import NinjaJSONEncoder
 
 from tenants.api.problems import CONTENT_TYPE, TITLES, URN
+from tenants.api.v1 import streamed
 from tenants.api.v1.door import IDEMPOTENCY_KEY, KEY_HEADER, TENANT_HEADER
 from tenants.api.v1.routes import ALWAYS, WRITES
 
@@ -91,13 +92,14 @@ def _schema(address: str) -> dict[str, Any]:
     components = document["components"]
     for name in [name for name in components["schemas"] if name.endswith("Query")]:
         del components["schemas"][name]  # its fields are parameters; nothing refers to it
-    components["schemas"]["Problem"] = PROBLEM
+    components["schemas"] |= {"Problem": PROBLEM, "StreamedEvent": streamed.EVENT}
     components["parameters"] = _parameters()
     components["responses"] = {status: _answer(status) for status in (*ALWAYS, *WRITES)}
     components["headers"] = _headers()
     for path in document["paths"].values():
         for operation in path.values():
             _tell_rates(operation)
+    document["paths"][f"{address}stream"] = {"get": streamed.OPERATION}
     return document
 
 

@@ -166,6 +166,26 @@ def invite_member(request: ApiRequest, document: NewInvitation) -> MadeInvitatio
     return MadeInvitation(**_invitation(row), letter_sent=sent)
 
 
+def _find_invitation(invitation_id: UUID) -> Invitation:
+    rows = Invitation.objects.filter(OPEN_INVITATION).select_related("tenant", "invited_by")
+    return get_object_or_404(rows, public_id=invitation_id)
+
+
+@route(
+    router,
+    "POST",
+    "/invitations/{uuid:invitation_id}/send-again",
+    scope="members:write",
+    response=MadeInvitation,
+)
+def send_invitation_again(request: ApiRequest, invitation_id: UUID) -> MadeInvitation:
+    """Another letter with a new link; the link of the one before is dead."""
+    row, user = _find_invitation(invitation_id), request.auth.user
+    token = members.renew(invitation=row, user=user)
+    sent = members.send_letter(invitation=row, token=token, language=user.language or "en")
+    return MadeInvitation(**_invitation(row), letter_sent=sent)
+
+
 @route(
     router,
     "DELETE",
@@ -176,6 +196,4 @@ def invite_member(request: ApiRequest, document: NewInvitation) -> MadeInvitatio
 )
 def withdraw_invitation(request: ApiRequest, invitation_id: UUID) -> None:
     """Take an invitation back; its link is dead from now on."""
-    rows = Invitation.objects.filter(OPEN_INVITATION).select_related("tenant")
-    row = get_object_or_404(rows, public_id=invitation_id)
-    members.withdraw(invitation=row, user=request.auth.user)
+    members.withdraw(invitation=_find_invitation(invitation_id), user=request.auth.user)

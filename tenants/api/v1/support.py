@@ -68,7 +68,7 @@ def _document(row: SupportGrant) -> Grant:
     "GET",
     "/support-grants",
     scope="settings:read",
-    right="own",
+    right="recall",
     response=GrantPage,
     pages=True,
 )
@@ -108,7 +108,7 @@ def grant_support(request: ApiRequest, document: NewGrant) -> Grant:
     "DELETE",
     "/support-grants/{uuid:grant_id}",
     scope="settings:write",
-    right="own",
+    right="recall",
     response=None,
     status=204,
 )

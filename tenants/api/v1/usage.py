@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from tenants.api.v1.door import ApiRequest
 from tenants.api.v1.errors import refused
 from tenants.api.v1.routes import route
 from tenants.api.v1.types import Id, Output, example
+from tenants.api.v1.words import CallKindWord
 from tenants.models import Agent, Number
+from tenants.models.day_stats import WAIT_BUCKETS_MS
 from tenants.services import usage
 
 router = Router(tags=["usage"])
@@ -71,6 +74,18 @@ class OfThing(Output):
     sums: Sums
 
 
+class OfKind(Output):
+    model_config = example({"kind": "phone", "sums": _SUMS})
+    kind: CallKindWord
+    sums: Sums
+
+
+class Waits(Output):
+    model_config = example({"up_to_ms": 800, "calls": 41})
+    up_to_ms: int | None = Field(description="And longer than the line before; None: any longer.")
+    calls: int = Field(description="Whose median wait for the agent's answer this was.")
+
+
 class OfModel(Output):
     model_config = example({"model": "gpt-realtime-2.1", "sums": _SUMS})
     model: str
@@ -87,6 +102,10 @@ class Usage(Output):
             "by_agent": [{"id": None, "sums": _SUMS}],
             "by_number": [],
             "by_model": [{"model": "gpt-realtime-2.1", "sums": _SUMS}],
+            "by_kind": [{"kind": "phone", "sums": _SUMS}],
+            "waits": [{"up_to_ms": 800, "calls": 41}, {"up_to_ms": None, "calls": 0}],
+            "unpriced_models": [],
+            "spent_this_month": {"USD": "4.21000000"},
         }
     )
     since: date
@@ -96,6 +115,10 @@ class Usage(Output):
     by_agent: list[OfThing]
     by_number: list[OfThing]
     by_model: list[OfModel]
+    by_kind: list[OfKind]
+    waits: list[Waits] = Field(description="How the period's calls spread.")
+    unpriced_models: list[str] = Field(description="Whose use the costs lack: no price is known.")
+    spent_this_month: dict[str, str] = Field(description="By currency, whatever the period is.")
 
 
 class PeriodQuery(BaseModel):
@@ -107,9 +130,18 @@ def _sums(found: usage.Sums) -> Sums:
     same = [name for name in Sums.model_fields if name not in {"costs", "median_wait_ms"}]
     return Sums(
         **{name: getattr(found, name) for name in same},
-        costs={currency: str(cost) for currency, cost in found.costs.items()},
+        costs=_costs(found.costs),
         median_wait_ms=found.wait_ms,
     )
+
+
+def _costs(found: dict[str, Decimal]) -> dict[str, str]:
+    return {currency: str(cost) for currency, cost in found.items()}
+
+
+def _waits(found: usage.Sums) -> list[Waits]:
+    ends = [*WAIT_BUCKETS_MS, None]
+    return [Waits(up_to_ms=end, calls=calls) for end, calls in zip(ends, found.waits, strict=True)]
 
 
 def _things(sums: dict[int | None, usage.Sums], ids: dict[int, UUID]) -> list[OfThing]:
@@ -127,7 +159,8 @@ def get_usage(request: ApiRequest, query: Annotated[PeriodQuery, Query()]) -> Us
     first = query.since or last.replace(day=1)
     if first > last or (last - first).days >= LONGEST_DAYS or first.year < EARLIEST_YEAR:
         raise refused(f"From 1 to {LONGEST_DAYS} days, the first one not later.", parameter="since")
-    found = usage.report(tenant=request.auth.tenant, period=usage.Period(first, last))
+    tenant, period = request.auth.tenant, usage.Period(first, last)
+    found = usage.report(tenant=tenant, period=period)
     agents = dict(Agent.objects.values_list("pk", "public_id"))
     numbers = dict(Number.objects.values_list("pk", "public_id"))
     return Usage(
@@ -138,4 +171,8 @@ def get_usage(request: ApiRequest, query: Annotated[PeriodQuery, Query()]) -> Us
         by_agent=_things(found.by_agent, agents),
         by_number=_things(found.by_number, numbers),
         by_model=[OfModel(model=name, sums=_sums(sums)) for name, sums in found.by_model.items()],
+        by_kind=[OfKind(kind=name, sums=_sums(sums)) for name, sums in found.by_kind.items()],
+        waits=_waits(found.total),
+        unpriced_models=usage.unpriced_models(tenant=tenant, period=period),
+        spent_this_month=_costs(usage.spent_this_month(tenant)),
     )

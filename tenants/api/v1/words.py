@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     CheckWord = str
     CommandStateWord = str
     ExportWord = str
+    IdentityWord = str
     ListenWord = str
     NoteWord = str
     RoleWord = str
@@ -25,6 +26,7 @@ else:
     CheckWord = Literal[tuple(choices.CheckState.values)]
     CommandStateWord = Literal[tuple(choices.CommandState.values)]
     ExportWord = Literal[tuple(choices.ExportState.values)]
+    IdentityWord = Literal[tuple(choices.IdentityKind.values)]
     ListenWord = Literal[tuple(choices.ListenIn.values)]
     NoteWord = Literal[tuple(choices.NoteKind.values)]
     RoleWord = Literal[tuple(choices.Role.values)]
