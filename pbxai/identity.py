@@ -14,13 +14,20 @@ import requests
 from allauth.account.signals import user_logged_in
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
+from csp.decorators import csp_update
 from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 OIDC: Final = "openid_connect"
+View = Callable[..., HttpResponse]
+AWAY: Callable[[View], View] = csp_update({"form-action": ["https:", "http:"]})
+"""For pages with a button that leads to a provider: browsers hold a form's redirects to form-action
+as well, to the provider and from there to whomever it asks."""
 OWN_SIGN_IN: Final = ("/accounts/2fa/", "/accounts/password/", "/accounts/sessions/")
 
 
@@ -56,6 +63,19 @@ class TenantIdentityAdapter(DefaultSocialAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return False
 
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: Any = None,
+        exception: Any = None,
+        extra_context: Any = None,
+    ) -> None:
+        """allauth has a page of its own for who thought better of it; we have no address for it."""
+        if error == AuthError.CANCELLED:
+            words = _("You broke off at your organisation's sign-in.")
+            raise ImmediateHttpResponse(refused(request, words, status=403))
+
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         """Let in whom the provider may vouch for, and link them to it."""
         from tenants.services import identity
@@ -73,11 +93,16 @@ class TenantIdentityAdapter(DefaultSocialAccountAdapter):
                 linked=sociallogin.user if sociallogin.is_existing else None,
             )
         except identity.NotVouched as error:
-            refused = render(request, "account/identity_refused.html", {"why": error}, status=403)
-            raise ImmediateHttpResponse(refused) from None
+            raise ImmediateHttpResponse(refused(request, str(error), status=403)) from None
         if not sociallogin.is_existing:
             sociallogin.connect(request, user)
+        # Whatever the address asked for: who is vouched for signs in, and joins nothing to another.
+        sociallogin.state["process"] = AuthProcess.LOGIN
         sociallogin.state["next"] = reverse("portal:start", args=[row.tenant.slug])
+
+
+def refused(request: HttpRequest, why: str, *, status: int) -> HttpResponse:
+    return render(request, "account/identity_refused.html", {"why": why}, status=status)
 
 
 def _claims(data: dict[str, Any]) -> dict[str, Any]:
@@ -104,13 +129,11 @@ def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
     @wraps(view)
     def page(request: HttpRequest, provider_id: str) -> HttpResponse:
-        from django.utils.translation import gettext as _
-
         try:
             return view(request, provider_id)
         except requests.RequestException:
             words = _("Your organisation's sign-in does not answer. Try again in a moment.")
-            return render(request, "account/identity_refused.html", {"why": words}, status=502)
+            return refused(request, words, status=502)
 
     return page
 

@@ -7,7 +7,7 @@ from allauth.socialaccount.providers.openid_connect import views as openid_conne
 from django.urls import include, path, re_path
 
 from pbxai.health import healthz, readyz
-from pbxai.identity import guarded
+from pbxai.identity import AWAY, guarded
 from tenants.admin import admin_site
 
 # Sign-up and changes of the e-mail address are not offered: people come by invitation, or the
@@ -32,7 +32,7 @@ _accounts = [
     ),
     path(
         "oidc/<str:provider_id>/login/",
-        guarded(openid_connect.login),
+        AWAY(guarded(openid_connect.login)),
         name="openid_connect_login",
     ),
     path(

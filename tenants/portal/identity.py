@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from pbxai.identity import AWAY
 from tenants.models import IdentityProvider, Tenant
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.forms import take_errors
@@ -75,6 +76,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         return [word.lower().lstrip("@") for word in words]
 
 
+@AWAY
 @never_cache
 def sign_in(request: HttpRequest, slug: str) -> HttpResponse:
     """Open to everybody: the buttons of a tenant's providers; without one, the ordinary sign-in."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -135,6 +136,37 @@ def test_a_provider_that_is_off_or_gone_is_no_way_in(
     assert Client().get("/sign-in/acme/")["Location"].startswith("/accounts/login/")
     IdentityProvider.all_tenants.update(is_active=True, issuer="http://127.0.0.1:1")
     assert Client().post(path).status_code == 502
+
+
+def test_the_button_may_lead_to_the_provider(provider: IdentityProvider) -> None:
+    """Chromium holds what a form's answer redirects to against form-action as well."""
+    for path in ("/sign-in/acme/", f"/accounts/oidc/{identity.key_of(provider)}/login/"):
+        policy = Client().get(path)["Content-Security-Policy"]
+        assert "form-action 'self' https: http:" in policy
+    assert "https:" not in Client().get("/accounts/login/")["Content-Security-Policy"]
+
+
+def test_who_thinks_better_of_it_at_the_provider_is_told(provider: IdentityProvider) -> None:
+    browser, path = Client(), f"/accounts/oidc/{identity.key_of(provider)}/login/"
+    state = parse_qs(urlsplit(browser.post(path)["Location"]).query)["state"][0]
+    back = browser.get(f"{path}callback/", {"error": "access_denied", "state": state})
+    assert back.status_code == 403
+    assert "You broke off" in back.content.decode()
+
+
+def test_a_provider_is_never_joined_to_who_is_signed_in(
+    provider: IdentityProvider,
+    idp: openid.OpenIdProvider,
+    alice: User,
+    victor: User,
+    browse: Callable[[User], Client],
+) -> None:
+    browser = browse(alice)
+    idp.claims = {"sub": "victor", "email": victor.email}
+    path = f"/accounts/oidc/{identity.key_of(provider)}/login/?process=connect"
+    back = idp.authorize(browser.post(path)["Location"])
+    assert browser.get(back.partition("127.0.0.1:8000")[2] or back, follow=True).status_code == 200
+    assert browser.session["_auth_user_id"] == str(victor.pk)
 
 
 def test_people_find_the_button(provider: IdentityProvider) -> None:
