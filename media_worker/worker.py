@@ -1,6 +1,6 @@
 """The life of a media worker: start, take calls, drain, stop.
 
-A call comes in (`sip`), is admitted (`control.admission`), held (`conversation`) and told of
+A call comes in (`sip`), is admitted (`reception`), held (`conversation`) and told of
 (`control.outbox`, `control.link`). Whatever goes wrong in one call ends that call, with a record,
 and never the worker.
 """
@@ -26,19 +26,13 @@ from media_worker.calls import Calls
 from media_worker.chats import Chats
 from media_worker.config import WorkerConfig
 from media_worker.contract import (
-    RETRY_AFTER_SECONDS,
-    SIP_STATUS,
     USES_FALLBACK,
-    AdmissionRequest,
     AnyEvent,
-    CallPlan,
     DrainWorker,
     EndCause,
     Frame,
     Heartbeat,
     Hello,
-    Refusal,
-    RefusalReason,
     WorkerStarted,
 )
 from media_worker.control.admission import Admission, AdmissionError
@@ -50,15 +44,14 @@ from media_worker.desk import Desk
 from media_worker.equipment import load_neural_vad, sip_config_of
 from media_worker.host import HostError, Load, only_one, raise_file_limit
 from media_worker.housekeeping import Housekeeping
-from media_worker.invites import Allowance, request_of
 from media_worker.listening import Listening
 from media_worker.metrics import Metrics, WorkerStatus
 from media_worker.metrics_server import MetricsError, MetricsServer
 from media_worker.realtime.check import check_account
+from media_worker.reception import Reception
 from media_worker.recording.recordings import Recordings
 from media_worker.sip.config import SipError
-from media_worker.sip.endpoint import IncomingCall, Invite, SipEndpoint
-from media_worker.variables import filled
+from media_worker.sip.endpoint import SipEndpoint
 
 if TYPE_CHECKING:  # loaded only where browsers may call
     from media_worker.browser_calls import BrowserCalls
@@ -70,8 +63,6 @@ GOODBYE_SECONDS: Final = 8.0
 """For calls that were told to end: BYE, last words of the record."""
 FLUSH_SECONDS: Final = 5.0
 """For the web side to acknowledge the last events; what it does not is sent at the next start."""
-TURNED_AWAY_A_MINUTE: Final = 60
-"""Calls beyond the capacity that are put on record; a flood of them is only counted."""
 
 
 class WorkerError(Exception):
@@ -86,12 +77,10 @@ class Worker:
         self._boot_id = str(uuid.uuid4())
         self._clock = Ticker()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._taken = 0
         self._draining = False
         self._stop_asked = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._apologies = Apologies(config.speech_folder, self._spawn)
-        self._turned_away = Allowance(TURNED_AWAY_A_MINUTE)
         self._metrics = Metrics(version=VERSION)
         self._metrics_server: MetricsServer | None = None
         self._load = Load(self._metrics.late_frames)
@@ -156,7 +145,17 @@ class Worker:
         await self._open_ears(config.clock_rate)
         if config.browser_calls:
             await self._open_browser_room()
-        self._endpoint = SipEndpoint(sip_config, self._on_invite, self._on_turned_away)
+        reception = Reception(
+            self._calls,
+            self._admission,
+            clock=self._clock,
+            metrics=self._metrics,
+            activity=self._activity,
+            spawn=self._spawn,
+            capacity=lambda: self._endpoint.capacity,
+            is_draining=lambda: self._draining,
+        )
+        self._endpoint = SipEndpoint(sip_config, reception.ring, reception.turned_away)
         self._clock.on_lag = self._metrics.ticked
         self._clock.start()
         try:
@@ -254,55 +253,11 @@ class Worker:
 
     # --- calls -----------------------------------------------------------------------------------
 
-    def _on_invite(self, call: IncomingCall) -> None:
-        self._spawn(self._take(call))
-
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._housekeeping.call_ended())
-
-    def _on_turned_away(self, invite: Invite | None) -> None:
-        """A call beyond the capacity; the endpoint has answered it 503 already."""
-        self._metrics.refused(RefusalReason.WORKER_FULL)
-        if invite is None or not self._turned_away.take():
-            log.warning("worker.turned_away", recorded=False)
-            return
-        self._admission.refuse(request_of(invite), RefusalReason.WORKER_FULL)
-
-    async def _take(self, call: IncomingCall) -> None:
-        request = request_of(call)
-        rang_at = self._clock.now()
-        structlog.contextvars.bind_contextvars(call=request.call_key)
-        self._taken += 1
-        try:
-            verdict = await self._admit(request)
-            if isinstance(verdict, Refusal):
-                self._metrics.refused(verdict.reason)
-                await self._refuse(call, verdict)
-            else:
-                self._metrics.admitted()
-                plan = filled(verdict, request)
-                await self._calls.hold(call.leg, plan, self._activity, rang_at)
-        except Exception:
-            log.exception("worker.call_failed")
-            with suppress(Exception):
-                await call.leg.hang_up(SIP_STATUS[RefusalReason.INTERNAL_ERROR])
-        finally:
-            self._taken -= 1
-
-    async def _admit(self, request: AdmissionRequest) -> CallPlan | Refusal:
-        if self._draining:
-            return self._admission.refuse(request, RefusalReason.WORKER_DRAINING)
-        if self._taken > self._endpoint.capacity:
-            return self._admission.refuse(request, RefusalReason.WORKER_FULL)
-        return await self._admission.admit(request)
-
-    async def _refuse(self, call: IncomingCall, refusal: Refusal) -> None:
-        status = SIP_STATUS[refusal.reason]
-        log.info("call.refused", reason=refusal.reason, status=status)
-        await call.refuse(status, RETRY_AFTER_SECONDS if status == 503 else None)
 
     def _emit(self, call_id: str, event: AnyEvent) -> None:
         self._metrics.note(call_id, event)

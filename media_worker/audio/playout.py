@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from media_worker.audio.items import Item, Segment
 from media_worker.audio.outlet import (
     BYTES_A_SAMPLE,
     FRAME_MS,
@@ -55,44 +56,6 @@ class Progress(msgspec.Struct, frozen=True):
     """Milliseconds that came in before it was finished or flushed."""
 
 
-class _Item:
-    """One item of speech. Positions count samples from its beginning."""
-
-    __slots__ = ("cut_at", "finished", "first_played_at", "framed", "item_id", "played", "rest")
-
-    def __init__(self, item_id: str) -> None:
-        self.item_id = item_id
-        self.rest = b""  # less than a frame, waits for more
-        self.framed = 0  # samples cut into frames
-        self.finished = False
-        self.cut_at: int | None = None
-        self.played = 0
-        self.first_played_at: float | None = None
-
-    @property
-    def received(self) -> int:
-        return self.framed + len(self.rest) // BYTES_A_SAMPLE
-
-    @property
-    def heard(self) -> int:
-        return self.played if self.cut_at is None else self.cut_at
-
-    @property
-    def is_done(self) -> bool:
-        return self.cut_at is not None or (self.finished and self.played >= self.framed)
-
-
-class _Segment:
-    """Samples `start` to `end` of an item in whole frames: `first` to `last` of the outlet's count,
-    where the last may be padded; or none at all, for a pause that is left out."""
-
-    __slots__ = ("end", "first", "item", "last", "pcm", "start")
-
-    def __init__(self, item: _Item, start: int, end: int, pcm: bytes) -> None:
-        self.item, self.start, self.end, self.pcm = item, start, end, pcm
-        self.first = self.last = 0
-
-
 class Playout:
     """Queue of the agent's speech; 16-bit mono PCM at `clock_rate`.
 
@@ -115,12 +78,12 @@ class Playout:
         self.outlet: Outlet = outlet or FrameQueue(clock_rate)
         self._frame_bytes = frame_bytes(clock_rate)
         self._frame_samples = self._frame_bytes // BYTES_A_SAMPLE
-        self._items: dict[str, _Item] = {}
-        self._filling: _Item | None = None
-        self._waiting: deque[_Segment] = deque()
+        self._items: dict[str, Item] = {}
+        self._filling: Item | None = None
+        self._waiting: deque[Segment] = deque()
         """The outlet had no room for them."""
         self._waiting_frames = 0
-        self._queued: deque[_Segment] = deque()
+        self._queued: deque[Segment] = deque()
         """In the outlet, not known to be played."""
         self._put = 0
         """Frames that the outlet was given."""
@@ -259,13 +222,13 @@ class Playout:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _item(self, item_id: str) -> _Item:
+    def _item(self, item_id: str) -> Item:
         item = self._items.get(item_id)
         if item is None:
-            item = self._items[item_id] = _Item(item_id)
+            item = self._items[item_id] = Item(item_id)
         return item
 
-    def _begin(self, item: _Item) -> None:
+    def _begin(self, item: Item) -> None:
         """Another item begins: what is left of the one before it is played first."""
         if self._filling is not None:
             self._pad(self._filling)
@@ -278,7 +241,7 @@ class Playout:
         """Frames that are queued."""
         return self._put - self.outlet.taken + self._waiting_frames
 
-    def _note_stall(self, item: _Item, pcm: bytes) -> None:
+    def _note_stall(self, item: Item, pcm: bytes) -> None:
         """More of an item comes; what the media thread wanted meanwhile and did not get is delay.
 
         Not for the few samples that a resampler lets go of when the item is as good as over.
@@ -290,7 +253,7 @@ class Playout:
             self.starved_ms += starved * FRAME_MS
             self._debt += starved
 
-    def _queue_whole(self, item: _Item, pcm: bytes) -> None:
+    def _queue_whole(self, item: Item, pcm: bytes) -> None:
         # a paced provider's next delta is as long as this one
         spare = self._depth() - CUSHION_FRAMES if self._debt else 0
         if spare <= 0:
@@ -313,16 +276,16 @@ class Playout:
             self.given_back_ms += FRAME_MS
         self._queue(item, bytes(kept), len(kept) // BYTES_A_SAMPLE)
 
-    def _queue(self, item: _Item, pcm: bytes, samples: int) -> None:
+    def _queue(self, item: Item, pcm: bytes, samples: int) -> None:
         """`pcm` is whole frames; `samples` of the item go with it, heard or left out."""
         if not samples:
             return
         start, item.framed = item.framed, item.framed + samples
-        self._waiting.append(_Segment(item, start, item.framed, pcm))
+        self._waiting.append(Segment(item, start, item.framed, pcm))
         self._waiting_frames += len(pcm) // self._frame_bytes
         self._fill_outlet()
 
-    def _pad(self, item: _Item) -> None:
+    def _pad(self, item: Item) -> None:
         samples = len(item.rest) // BYTES_A_SAMPLE
         if samples:
             frames = -(-samples // self._frame_samples)
@@ -343,16 +306,16 @@ class Playout:
             self._waiting.popleft()
             self._note_queued(segment, count)
 
-    def _split(self, segment: _Segment, count: int) -> None:
+    def _split(self, segment: Segment, count: int) -> None:
         """Only the first `count` frames of a segment found room."""
         if not count:
             return
         middle = segment.start + count * self._frame_samples
-        head = _Segment(segment.item, segment.start, middle, b"")
+        head = Segment(segment.item, segment.start, middle, b"")
         segment.start, segment.pcm = middle, segment.pcm[count * self._frame_bytes :]
         self._note_queued(head, count)
 
-    def _note_queued(self, segment: _Segment, count: int) -> None:
+    def _note_queued(self, segment: Segment, count: int) -> None:
         segment.pcm = b""
         self._waiting_frames -= count
         segment.first, self._put = self._put, self._put + count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -64,6 +65,7 @@ class CallerSpeech:
         """When the last of what was captured came as RTP."""
         self._began = 0.0
         self._stopped = 0.0
+        self._words_came = asyncio.Event()
 
     def take(self, event: CallerEvent, now: float) -> None:
         match event:
@@ -87,6 +89,13 @@ class CallerSpeech:
                     )
                 elif final:
                     self._transcript.no_words(item_id)
+                self._words_came.set()
+
+    async def last_words(self) -> None:
+        """Return when the words of every turn of the caller have come."""
+        while self._transcript.awaits_words:
+            self._words_came.clear()
+            await self._words_came.wait()
 
     def pull(self) -> None:
         """Take what was said since the last tick."""

@@ -187,7 +187,7 @@ class Conversation:
         return await self._dialogue.quiet(seconds)
 
     def reply(self, tool_call_id: str, output: str) -> None:
-        self._dialogue.reply(tool_call_id, output)
+        self._dialogue.floor.reply(tool_call_id, output)
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class Conversation:
         if not self.plan.settings.transcription_model:
             return
         with suppress(TimeoutError):
-            await self._clock.within(LAST_WORDS_SECONDS, self._dialogue.last_words())
+            await self._clock.within(LAST_WORDS_SECONDS, self._dialogue.caller.last_words())
 
     async def _answer(self) -> None:
         try:
@@ -263,7 +263,7 @@ class Conversation:
 
     async def _talk_with_sessions(self) -> None:
         """One session after the other. Raises SessionError when that cannot go on."""
-        session = await self._sessions.open(guarded=self._dialogue.is_guarded)
+        session = await self._sessions.open(guarded=self._dialogue.floor.is_guarded)
         while True:
             try:
                 await self._answered.wait()
@@ -274,7 +274,9 @@ class Conversation:
             if not self._sessions.may_replace(error):
                 raise error
             context = self._dialogue.transcript.as_text(CONTEXT_CHARACTERS)
-            session = await self._sessions.open(guarded=self._dialogue.is_guarded, context=context)
+            session = await self._sessions.open(
+                guarded=self._dialogue.floor.is_guarded, context=context
+            )
             self._note(NoteKind.SESSION_REPLACED, SENTENCES[error.kind])
 
     async def _give_up(self, error: SessionError) -> None:

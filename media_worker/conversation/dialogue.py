@@ -17,6 +17,7 @@ from media_worker.contract import AnyEvent, CallPlan, ProblemKind, PromptKind, V
 from media_worker.conversation import fallback
 from media_worker.conversation.agent import AgentSpeech
 from media_worker.conversation.caller import CallerEvent, CallerSpeech, Listen
+from media_worker.conversation.floor import Floor
 from media_worker.conversation.greeting import Opening
 from media_worker.conversation.leg import Leg
 from media_worker.conversation.quiet import Quiet
@@ -49,7 +50,6 @@ log = structlog.get_logger(__name__)
 CONSENT_FIRST: Final = (
     "The caller must first hear that the call is recorded. Try again in a moment."
 )
-MUTED: Final = '{"ok":false,"message":"A person has taken over; nothing was done."}'
 
 
 class Dialogue:
@@ -96,21 +96,13 @@ class Dialogue:
             plan, prompts, self.agent, self.transcript, self._requests, self._duty
         )
         self.words = PersonsWords(plan.language, self._requests, self.transcript, time, emit)
-        self._muted = False
+        self.floor = Floor(self._keeper, self._duty, self._requests, clock)
         self._had_session = False
         self._quiet = Quiet(clock)
         self._failed: asyncio.Future[SessionError] | None = None
-        self._words_came = asyncio.Event()
         self._active: str | None = None
         """Response that the provider is making."""
         self._last_problem: SessionError | None = None
-        self._tools_asked: set[str] = set()
-        """Tool calls of this session; the next one would not know them."""
-
-    @property
-    def is_guarded(self) -> bool:
-        """The provider neither answers nor interrupts by itself."""
-        return self._keeper.guarded or self._muted
 
     def begin(self) -> None:
         """Have ready what the caller hears first; before the call is answered."""
@@ -122,12 +114,8 @@ class Dialogue:
     async def follow(self, session: RealtimeSession) -> SessionError | None:
         """Talk with this session until it is over; why, or None after our own close."""
         self._requests.clear()
-        self._tools_asked.clear()
         failed = self._failed = asyncio.get_running_loop().create_future()
-        if not self.is_guarded:  # it may have been lifted while the session was opened
-            self._make([Move.LIFT_GUARD])
-        elif self._muted:
-            self._requests.put(lambda session: session.set_guard(True))
+        self.floor.session_began()
         self._begin()
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(self._read(session), name="session events")
@@ -138,7 +126,7 @@ class Dialogue:
             self.caller.uplink.close()
             for task in (reader, requests, uplink):
                 task.cancel()
-        if self._active is not None and not self._muted:
+        if self._active is not None and not self.floor.is_muted:
             self._duty.is_owed = True
         self._duty.session_over()
         self._active = None
@@ -158,7 +146,7 @@ class Dialogue:
         if is_first and self._opening.has_prompt:
             self._keeper.answer_owed(now)
         else:
-            self._ask_for_answer()
+            self.floor.ask_for_answer()
 
     async def _open_uplink(self, session: RealtimeSession) -> None:
         """What was asked of the session goes out before the caller's words that waited for it."""
@@ -180,7 +168,7 @@ class Dialogue:
     # --- what the provider says ------------------------------------------------------------------
 
     def _take(self, event: SessionEvent, session: RealtimeSession) -> None:
-        if self._muted and self._is_unwanted(event):
+        if self.floor.is_muted and self._is_unwanted(event):
             return
         now = self._clock.now()
         match event:
@@ -219,7 +207,7 @@ class Dialogue:
 
     def _is_wanted(self, response_id: str) -> bool:
         """A muted agent says only what a person asks for."""
-        return not self._muted or self.words.is_theirs(response_id)
+        return not self.floor.is_muted or self.words.is_theirs(response_id)
 
     def _on_caller(self, event: CallerEvent, now: float) -> None:
         match event:
@@ -228,13 +216,12 @@ class Dialogue:
             case SpeechStopped():
                 self._keeper.speech_stopped()
             case CallerText(usage=usage):
-                self._words_came.set()
                 if usage is not None:
                     self._emit(usage)
             case TurnCommitted():
                 self._duty.is_owed = True
                 self._keeper.turn_committed(now)
-                if not self.is_guarded:
+                if not self.floor.is_guarded:
                     self._duty.expect(now)
 
     def _on_response(self, response_id: str, now: float) -> None:
@@ -254,7 +241,11 @@ class Dialogue:
         self.agent.response_finished(event.response_id, completed=completed)
         if event.usage is not None:
             self._emit(event.usage)
-        if self.words.finished(event.response_id) or self._muted or event.status == "cancelled":
+        if (
+            self.words.finished(event.response_id)
+            or self.floor.is_muted
+            or event.status == "cancelled"
+        ):
             return
         if event.status != "failed" and (event.had_audio or event.had_tool_calls):
             self._duty.answered()
@@ -269,12 +260,10 @@ class Dialogue:
             self._report(error)
 
     def _on_tool_requested(self, event: ToolRequested) -> None:
-        if self._muted:
-            self._requests.put(
-                lambda session: session.tool_result(event.tool_call_id, MUTED, respond=False)
-            )
+        if self.floor.is_muted:
+            self.floor.decline_tool(event.tool_call_id)
             return
-        self._tools_asked.add(event.tool_call_id)
+        self.floor.tool_asked(event.tool_call_id)
         error = self._duty.called_tool()
         if error is not None:
             self._fail(error)
@@ -301,12 +290,11 @@ class Dialogue:
                 case Move.STOP_AGENT:
                     self._stop_agent()
                 case Move.LIFT_GUARD:
-                    if not self._muted:
-                        self._requests.put(lambda session: session.set_guard(False))
+                    self.floor.lift_guard()
                 case Move.ANSWER:
-                    self._ask_for_answer()
+                    self.floor.ask_for_answer()
                 case Move.COMMIT:
-                    self._commit()
+                    self.floor.commit()
 
     def _stop_agent(self) -> None:
         """The caller interrupts. Silence first, everything else after it."""
@@ -325,11 +313,11 @@ class Dialogue:
         """Have the agent be silent and answer nothing, or speak again; why not, or nothing."""
         if muted and self._opening.owes_consent:
             return CONSENT_FIRST
-        if muted and not self._muted:
-            self._muted = True
+        if muted and not self.floor.is_muted:
+            self.floor.is_muted = True
             self._hush()
-        elif self._muted and not muted:
-            self._muted = False
+        elif self.floor.is_muted and not muted:
+            self.floor.is_muted = False
             self._make(self._keeper.unmuted(self._clock.now(), owes_answer=self._duty.is_owed))
         return ""
 
@@ -340,53 +328,20 @@ class Dialogue:
         if was_audible or self._active is not None or not self._opening.is_over:
             self._duty.is_owed = True
         self._requests.put(lambda session: session.interrupt(heard))
-        self._requests.put(lambda session: session.set_guard(True))
+        self.floor.guard()
         self.words.interrupted()
         self._opening.cut()
         self._on_interrupted("A person muted the agent")
         self._duty.withdraw()
         self._end_greeting(now)
 
-    def _commit(self) -> None:
-        """The caller's turn is over, by our own VAD."""
-        answers = self._owe()
-        self._requests.put(lambda session: session.commit_turn(respond=answers))
-
-    def _ask_for_answer(self) -> None:
-        if self._owe():
-            self._requests.put(lambda session: session.respond())
-
-    def _owe(self) -> bool:
-        """The agent owes an answer. Whether it is asked for now; a muted agent's has to wait."""
-        if self._muted:
-            self._duty.is_owed = True
-        else:
-            self._duty.owe(self._clock.now())
-        return not self._muted
-
     def _end_greeting(self, now: float) -> None:
         if not self._keeper.greeting_is_over:
             self._make(self._keeper.greeting_over(now))
 
-    def reply(self, tool_call_id: str, output: str) -> None:
-        """Give the agent a tool's result; it then speaks."""
-        if tool_call_id not in self._tools_asked:
-            self._ask_for_answer()
-            return
-        speaks = self._owe()
-        self._requests.put(
-            lambda session: session.tool_result(tool_call_id, output, respond=speaks)
-        )
-
     async def quiet(self, seconds: float) -> bool:
         """Wait until the agent has said all it had to; False when that takes too long."""
         return await self._quiet.wait(seconds)
-
-    async def last_words(self) -> None:
-        """Return when the words of every turn of the caller have come."""
-        while self.transcript.awaits_words:
-            self._words_came.clear()
-            await self._words_came.wait()
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -414,7 +369,7 @@ class Dialogue:
             self.words.tick(now, is_free=is_free, caller_speaks=speaks)
 
     def _follow_duty(self, now: float) -> None:
-        if self._muted:
+        if self.floor.is_muted:
             return
         active = self._active
         if active and not self.words.is_theirs(active) and self.agent.is_starved(active):
@@ -422,7 +377,7 @@ class Dialogue:
         if self._keeper.caller_speaks and not self._keeper.guarded:
             self._duty.caller_speaks(now)
         if self._duty.must_retry(now):
-            self._opening.say(now) if self._opening.is_owed else self._ask_for_answer()
+            self._opening.say(now) if self._opening.is_owed else self.floor.ask_for_answer()
         if self._duty.is_overdue(now):
             self._duty.withdraw()
             seconds = f"{fallback.SILENT_SECONDS:.0f} seconds"

@@ -6,17 +6,18 @@ Pure, so that every order of events can be tried. `client.py` moves the frames.
 from __future__ import annotations
 
 import itertools
-from typing import Final, Literal
 
 import msgspec
 
 from media_worker.audio.formats import bytes_per_ms
-from media_worker.contract import AudioFormat, Greeting, ProblemKind, UsageReported
+from media_worker.contract import AudioFormat, Greeting, ProblemKind
 from media_worker.realtime import complaints, failures, wire
 from media_worker.realtime.audio_check import AudioCheck
+from media_worker.realtime.caller_words import CallerWords
 from media_worker.realtime.calls import FunctionCalls
 from media_worker.realtime.complaints import UPDATE_ID, Complaints
 from media_worker.realtime.items import Items
+from media_worker.realtime.outputs import Output, Outputs, status_of
 from media_worker.realtime.responses import Ask, Responses
 from media_worker.realtime.session import (
     AgentAudio,
@@ -24,9 +25,7 @@ from media_worker.realtime.session import (
     AgentItem,
     AgentText,
     AgentTextDone,
-    CallerText,
     Heard,
-    ResponseFinished,
     ResponseStarted,
     SayRefused,
     SessionError,
@@ -37,25 +36,6 @@ from media_worker.realtime.session import (
     TurnCommitted,
 )
 from media_worker.realtime.shape import ClientEvent, Shape
-from media_worker.realtime.usage import transcription_usage, usage_reported
-
-_Status = Literal["completed", "cancelled", "failed", "incomplete"]
-_STATUSES: Final[dict[str | None, _Status]] = {
-    "completed": "completed",
-    "cancelled": "cancelled",
-    "failed": "failed",
-    "incomplete": "incomplete",
-}
-
-
-class _Output(msgspec.Struct):
-    """What a response has brought so far."""
-
-    items: list[str] = []
-    audio: bool = False
-    tool_calls: bool = False
-    text: bool = False
-    """Text that nobody hears, and nobody was told of it."""
 
 
 class SessionCore:
@@ -73,8 +53,8 @@ class SessionCore:
         self._items = Items()
         self._calls = FunctionCalls()
         self._check = AudioCheck(info.output_format)
-        self._outputs: dict[str, _Output] = {}
-        self._caller_text: dict[str, str] = {}
+        self._outputs = Outputs(self.complaints)
+        self._caller_words = CallerWords(shape.settings.transcription_model, self.complaints)
         self._unseen_outputs: set[str] = set()
         """Tool results that the provider has not confirmed yet."""
         self._said: str | None = None
@@ -181,20 +161,13 @@ class SessionCore:
                 self._items.show(event.item_id)
                 before = self._items.visible(event.previous_item_id)
                 return [TurnCommitted(event.item_id, before)]
-            case wire.TranscriptionDelta():
-                return self._on_caller_words(event.item_id, event.delta or "")
-            case wire.TranscriptionUpdated():
-                self._caller_text[event.item_id] = event.transcript
-                return [CallerText(event.item_id, event.transcript, final=False)]
-            case wire.TranscriptionCompleted():
-                text = self._caller_text.pop(event.item_id, "")
-                if event.transcript is not None:
-                    text = event.transcript
-                usage = self._transcription_usage(event)
-                return [CallerText(event.item_id, text, final=True, usage=usage)]
-            case wire.TranscriptionFailed():
-                text = self._caller_text.pop(event.item_id, "")
-                return [CallerText(event.item_id, text, final=True, failed=True)]
+            case (
+                wire.TranscriptionDelta()
+                | wire.TranscriptionUpdated()
+                | wire.TranscriptionCompleted()
+                | wire.TranscriptionFailed()
+            ):
+                return [*self._caller_words.take(event)]
         return []
 
     def _on_response(self, event: wire.ServerEvent) -> list[SessionEvent]:
@@ -220,20 +193,6 @@ class SessionCore:
             case wire.ResponseDone():
                 return self._on_response_done(event.response)
         return []
-
-    # --- the caller ----------------------------------------------------------
-
-    def _on_caller_words(self, item_id: str, delta: str) -> list[SessionEvent]:
-        text = self._caller_text.get(item_id, "") + delta
-        self._caller_text[item_id] = text
-        return [CallerText(item_id, text, final=False)] if delta else []
-
-    def _transcription_usage(self, event: wire.TranscriptionCompleted) -> UsageReported | None:
-        try:
-            return transcription_usage(event.usage, self._shape.settings.transcription_model)
-        except msgspec.ValidationError:
-            self.complaints.ignored["transcription usage"] += 1
-            return None
 
     def _provider_answers(self) -> bool:
         detection = self._shape.turn_detection(guarded=self.is_guarded)
@@ -284,8 +243,8 @@ class SessionCore:
         """Some servers leave the response out of what belongs to it."""
         return event.response_id or self._responses.active or ""
 
-    def _output(self, response_id: str) -> _Output:
-        return self._outputs.setdefault(response_id or self._responses.active or "", _Output())
+    def _output(self, response_id: str) -> Output:
+        return self._outputs.of(response_id or self._responses.active or "")
 
     def _on_audio(self, event: wire.AudioDelta) -> list[SessionEvent]:
         events = self._begun(self._items.begin(event.item_id, self._response_of(event)))
@@ -347,7 +306,7 @@ class SessionCore:
 
     def _on_response_done(self, response: wire.ResponseBody) -> list[SessionEvent]:
         response_id = response.id or ""
-        status = _STATUSES.get(response.status, "completed")
+        status = status_of(response)
         events: list[SessionEvent] = []
         for item in response.output or []:
             if item.type == "function_call" and "completed" in (item.status, status):
@@ -363,31 +322,12 @@ class SessionCore:
             details = response.status_details or wire.StatusDetails()
             events += self.complaints.of_error(details.error or wire.ErrorDetail())
         self._responses.done(response_id)
-        return [*events, self._finished(response, response_id, status)]
+        return [*events, self._outputs.finished(response, self.info.model)]
 
     def _played_rest(self, item_id: str) -> list[SessionEvent]:
         """What is held back of an item whose end was not announced."""
         held = self._check.finish(item_id)
         return self._played(item_id, held) if self._items.is_wanted(item_id) else []
-
-    def _finished(
-        self, response: wire.ResponseBody, response_id: str, status: _Status
-    ) -> ResponseFinished:
-        output = self._outputs.pop(response_id, _Output())
-        details = response.status_details or wire.StatusDetails()
-        try:
-            usage = usage_reported(response.usage, self.info.model)
-        except msgspec.ValidationError:
-            usage = None
-            self.complaints.ignored["response.done usage"] += 1
-        return ResponseFinished(
-            response_id=response_id,
-            status=status,
-            reason=details.reason or (failures.code_of(details.error) if details.error else ""),
-            had_audio=output.audio,
-            had_tool_calls=output.tool_calls,
-            usage=usage,
-        )
 
     # --- complaints ----------------------------------------------------------
 

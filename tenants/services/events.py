@@ -16,13 +16,11 @@ from tenants.models import (
     AgentRevision,
     Call,
     CallProblem,
-    CallQuality,
     Number,
     ProviderAccount,
     Tenant,
     ToolCall,
     TranscriptEntry,
-    Turn,
     Worker,
 )
 from tenants.models.choices import CallState, EndCause
@@ -32,6 +30,7 @@ from tenants.services import (
     call_log,
     calls,
     live,
+    measures,
     recordings,
     stream,
     usages,
@@ -253,44 +252,13 @@ def _tool_updated(call: Call, event: contract.ToolUpdated, at: datetime) -> list
 
 
 def _turn_measured(call: Call, event: contract.TurnMeasured, at: datetime) -> list[live.Notice]:
-    Turn.all_tenants.update_or_create(
-        call=call,
-        number=event.number,
-        defaults={
-            "tenant": _tenant(call),
-            "caller_stopped_ms": event.caller_stopped_ms,
-            "end_known_ms": event.end_known_ms,
-            "first_audio_ms": event.first_audio_ms,
-            "first_packet_ms": event.first_packet_ms,
-            "playout_ended_ms": event.playout_ended_ms,
-            "interrupted": event.interrupted,
-        },
-    )
+    measures.store_turn(call, _tenant(call), event)
     calls.save(call)
     return live.call_changed(call)
 
 
 def _call_measured(call: Call, event: contract.CallMeasured, at: datetime) -> list[live.Notice]:
-    CallQuality.all_tenants.update_or_create(
-        call=call,
-        defaults={
-            "tenant": _tenant(call),
-            "packets_received": _known(event.packets_received),
-            "packets_lost": _known(event.packets_lost),
-            "packets_discarded": _known(event.packets_discarded),
-            "packets_sent": _known(event.packets_sent),
-            "remote_lost": _known(event.remote_lost),
-            "jitter_ms": event.jitter_ms,
-            "jitter_max_ms": event.jitter_max_ms,
-            "round_trip_ms": event.round_trip_ms or None,
-            "late_frames": event.late_frames,
-            "underruns": event.underruns,
-            "dropped_ms": event.dropped_ms,
-            "heard_ms": event.heard_ms,
-            "not_sent_ms": event.not_sent_ms,
-            "mos": event.mos,
-        },
-    )
+    measures.store_quality(call, _tenant(call), event)
     calls.save(call)
     return live.call_changed(call)
 
@@ -299,11 +267,6 @@ def _call_noted(call: Call, event: contract.CallNoted, at: datetime) -> list[liv
     noted = call_log.note(call, event, command=_command(event.command_id), at=at)
     calls.save(call)
     return live.call_changed(call) + stream.of_event(call, noted)
-
-
-def _known(count: int) -> int | None:
-    """The contract says -1 for what is not known."""
-    return count if count >= 0 else None
 
 
 def _recording_failed(
