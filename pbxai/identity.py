@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import requests
 from allauth.account.signals import user_logged_in
@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 
 OIDC: Final = "openid_connect"
 View = Callable[..., HttpResponse]
-AWAY: Callable[[View], View] = csp_update({"form-action": ["https:", "http:"]})
+AWAY: Final = cast("Callable[[View], View]", csp_update({"form-action": ["https:", "http:"]}))
 """For pages with a button that leads to a provider: browsers hold a form's redirects to form-action
 as well, to the provider and from there to whomever it asks."""
 OWN_SIGN_IN: Final = ("/accounts/2fa/", "/accounts/password/", "/accounts/sessions/")
