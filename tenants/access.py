@@ -7,7 +7,7 @@ from typing import Final, Literal
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
@@ -53,6 +53,7 @@ SCOPE_RIGHTS: Final[dict[str, Right]] = {
 IDENTITY_KEY: Final = "identity_tenant"
 """Session key: public id of the tenant whose identity provider vouched for the person."""
 SUPPORT_NOTED_SECONDS: Final = 3600
+_ELSEWHERE: Final = Member.all_tenants.filter(user=OuterRef("user")).exclude(pk=OuterRef("pk"))
 
 
 def get_tenant(
@@ -67,11 +68,7 @@ def get_tenant(
     """
     if not request_user.is_authenticated:
         raise Http404
-    member = (
-        Member.all_tenants.select_related("tenant", "user")
-        .filter(tenant__slug=slug, user_id=request_user.pk)
-        .first()
-    ) or _support(request_user, slug)
+    member = _member(request_user, slug) or _support(request_user, slug)
     if member is None or only not in {None, str(member.tenant.public_id)}:
         raise Http404
     if not may(member, right):
@@ -79,6 +76,18 @@ def get_tenant(
     if member.support:
         _note_support(member, member.support)
     return member.tenant, member
+
+
+def _member(user: User, slug: str) -> Member | None:
+    found = (
+        Member.all_tenants.select_related("tenant", "user")
+        .filter(tenant__slug=slug, user_id=user.pk)
+        .annotate(elsewhere=Exists(_ELSEWHERE))
+        .first()
+    )
+    if found is not None:
+        found.is_elsewhere = found.elsewhere
+    return found
 
 
 def memberships(user: User, *, only: str | None) -> QuerySet[Member]:

@@ -15,7 +15,7 @@ from tenants.portal.call_cost import call_cost
 from tenants.portal.calls import CallRow, call_row, with_names
 from tenants.portal.first_steps import steps_for_feed
 from tenants.portal.frame import calls_running
-from tenants.portal.start import recent_calls, stats
+from tenants.portal.start import calls_today, recent_calls, stats
 from tenants.portal.timeline import TimelineItem, timeline, tool_item
 from tenants.portal.words import RUNNING_STATES
 
@@ -90,7 +90,7 @@ def start_numbers(tenant: Tenant, member: Member) -> list[Part]:
                 },
             ),
         )
-        for stat in stats(tenant, calls_running())
+        for stat in stats(tenant, calls_running(), calls_today())
     ]
     recent = _draw("recent_calls", {"calls": recent_calls(tenant.slug)})
     found = [*numbers, Part(id="recent-calls", html=recent)]

@@ -141,6 +141,8 @@ class Member(models.Model):
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    is_elsewhere = False
+    """Whether the person belongs to another tenant too; tenants.access finds it out."""
     support: SupportGrant | None = None
     """Of a membership that is none: one of the operator's people, let in by this grant. Such a one
     is made by tenants.access and never saved."""

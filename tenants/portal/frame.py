@@ -75,8 +75,11 @@ def render_page(
     here: str,
     feed: str = "",
     status: int = 200,
+    running: int | None = None,
 ) -> HttpResponse:
-    """Render a page of the portal in its frame; `here` is its place in the rail."""
+    """Render a page of the portal in its frame; `here` is its place in the rail; `running`: calls
+    now, if the page has counted them.
+    """
     frame = PortalFrame(
         tenant=request.tenant,
         person=request.user,
@@ -90,7 +93,7 @@ def render_page(
         ),
         links=_links(request),
         others=_others(request),
-        running=calls_running(),
+        running=calls_running() if running is None else running,
         home=page_url("start", request),
         live=page_url("live", request),
         feed=feed or feed_address(request),
@@ -109,6 +112,8 @@ def _links(request: TenantRequest) -> tuple[MenuLink, ...]:
 
 
 def _others(request: TenantRequest) -> tuple[OtherTenant, ...]:
+    if not request.member.is_elsewhere:
+        return ()
     found = memberships(request.user, only=request.session.get(IDENTITY_KEY))
     return tuple(
         OtherTenant(

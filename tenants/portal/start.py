@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -33,6 +33,7 @@ from tenants.portal.calls import call_row, with_names
 from tenants.portal.first_steps import LAST_CALLS, first_steps
 from tenants.portal.frame import feed_address, page_url, render_page
 from tenants.services import catalogue
+from tenants.services.accounts import offered_accounts
 from tenants.services.days import FAILED
 from tenants.services.levels import Holder
 from tenants.services.usage import spent_this_month
@@ -74,14 +75,19 @@ def midnight() -> datetime:
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def stats(tenant: Tenant, running: int) -> list[Stat]:
-    """The numbers of the tenant in scope; `running`: calls now."""
-    today = Call.objects.filter(started_at__gte=midnight()).aggregate(
+def calls_today() -> dict[str, int]:
+    """What became of today's calls, of the tenant in scope."""
+    return Call.objects.filter(started_at__gte=midnight()).aggregate(
         answered=Count("pk", filter=Q(answered_at__isnull=False)),
         refused=Count("pk", filter=Q(state=CallState.REFUSED)),
+        busy=Count("pk", filter=Q(refusal_reason=RefusalReason.TENANT_LIMIT)),
         failed=Count("pk", filter=Q(end_cause__in=FAILED)),
         talked_ms=Sum("duration_ms", default=0),
     )
+
+
+def stats(tenant: Tenant, running: int, today: Mapping[str, int]) -> list[Stat]:
+    """The numbers of the tenant in scope; `running`: calls now."""
     return [
         Stat(id="stat-running", label=_("Calls running"), value=running, live=True),
         Stat(
@@ -216,16 +222,21 @@ def _agent_news(request: TenantRequest) -> list[Attention]:
 
 
 def attention(
-    request: TenantRequest, accounts: Iterable[ProviderAccount], *, is_first_day: bool = False
+    request: TenantRequest,
+    accounts: Sequence[ProviderAccount],
+    *,
+    busy: int,
+    is_first_day: bool = False,
 ) -> list[Attention]:
-    """What needs somebody now, the worst first; the first day's list says the rest by itself."""
-    news = [*_worker_news(), *_account_news(request, accounts)]
+    """What needs somebody now, the worst first; the first day's list says the rest by itself.
+
+    `accounts`: all that the tenant may use; `busy`: calls of today that found its limit reached.
+    """
+    own = [account for account in accounts if account.tenant_id]
+    news = [*_worker_news(), *_account_news(request, own)]
     if is_first_day:
         return news
-    news += [*_agent_news(request), *_model_news(request), *_budget_news(request)]
-    busy = Call.objects.filter(
-        started_at__gte=midnight(), refusal_reason=RefusalReason.TENANT_LIMIT
-    ).count()
+    news += _agent_news(request) + _model_news(request, accounts) + _budget_news(request)
     if busy:
         text = ngettext(
             "%(count)d call heard the busy tone today: %(limit)d calls at once are allowed.",
@@ -237,11 +248,11 @@ def attention(
     return news
 
 
-def _model_news(request: TenantRequest) -> list[Attention]:
+def _model_news(request: TenantRequest, accounts: Iterable[ProviderAccount]) -> list[Attention]:
     """Models that agents use and that their provider shuts down, or has."""
     last = timezone.localdate() + SHUTDOWN_IS_NEAR
     agents: dict[ProviderModel, list[Holder]] = {}
-    for use in catalogue.warnings(request.tenant):
+    for use in catalogue.warnings(request.tenant, accounts=accounts):
         if use.model.shutdown_on and use.model.shutdown_on <= last:
             holders = agents.setdefault(use.model, [])
             if use.holder not in holders:
@@ -324,15 +335,19 @@ def _worker_news() -> list[Attention]:
 def start(request: TenantRequest) -> HttpResponse:
     running = list(with_names(Call.objects.filter(state__in=words.RUNNING_STATES)))
     recent = last_calls()
-    accounts = list(ProviderAccount.objects.all())
-    steps = first_steps(request.tenant, request.member, [*running, *recent], accounts)
+    accounts = list(offered_accounts(request.tenant))
+    own = [account for account in accounts if account.tenant_id]
+    steps = first_steps(request.tenant, request.member, [*running, *recent], own)
+    today = calls_today()
     slug = request.tenant.slug
     context = {
-        "stats": stats(request.tenant, len(running)),
-        "attention": attention(request, accounts, is_first_day=bool(steps)),
+        "stats": stats(request.tenant, len(running), today),
+        "attention": attention(request, accounts, busy=today["busy"], is_first_day=bool(steps)),
         "steps": steps,
         "running": [call_row(call, slug) for call in running],
         "recent": [call_row(call, slug) for call in recent],
     }
     feed = feed_address(request, page="start")
-    return render_page(request, "portal/start.html", context, here="start", feed=feed)
+    return render_page(
+        request, "portal/start.html", context, here="start", feed=feed, running=len(running)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
@@ -69,25 +69,34 @@ class Use:
         return end is not None and end <= timezone.now().date()
 
 
-def warnings(tenant: Tenant | None = None, *, on: date | None = None) -> list[Use]:
-    """Agents of a tenant, or of all, whose model is or will soon be shut down, by its day."""
-    last = (on or timezone.now().date()) + AHEAD
+def warnings(
+    tenant: Tenant | None = None, *, accounts: Iterable[ProviderAccount] | None = None
+) -> list[Use]:
+    """Agents of a tenant, or of all, whose model is or will soon be shut down, by its day;
+    `accounts`: all that they may use, if they are known.
+    """
+    last = timezone.now().date() + AHEAD
     ending = list(ProviderModel.objects.filter(shutdown_on__lte=last))
     if not ending:
         return []
-    found = uses(ending, tenant=tenant)
+    found = uses(ending, tenant=tenant, accounts=accounts)
     return sorted(
         found, key=lambda use: (use.model.shutdown_on or last, use.holder.tenant_name.lower())
     )
 
 
-def uses(models: Iterable[ProviderModel], *, tenant: Tenant | None = None) -> list[Use]:
+def uses(
+    models: Iterable[ProviderModel],
+    *,
+    tenant: Tenant | None = None,
+    accounts: Iterable[ProviderAccount] | None = None,
+) -> list[Use]:
     """Which agents use these models, of a tenant or of all."""
     wanted = {(model.provider, model.name): model for model in models}
     found = levels.load([*SETTINGS, "provider_account"], tenant=tenant)
-    providers = {
-        pk: provider_of(url) for pk, url in ProviderAccount.all_tenants.values_list("pk", "url")
-    }
+    if accounts is None:
+        accounts = ProviderAccount.all_tenants.only("pk", "url")
+    providers = {account.pk: provider_of(account.url) for account in accounts}
     return [
         Use(holder, wanted[key], setting)
         for holder in found.agents

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from django.core.cache import cache
@@ -25,9 +25,16 @@ from media_worker.contract import PromptKind
 from pbxai.crypto import SecretError
 from tenants.models import Agent, AgentRevision, Call, Prompt, ProviderAccount, Tenant, User
 from tenants.models.choices import PromptState
+from tenants.models.settings import SettingsFields
 from tenants.services import audit, speech
 from tenants.services.accounts import provider_access
-from tenants.services.effective import EffectiveSettings, effective_settings
+from tenants.services.effective import (
+    EffectiveSettings,
+    Level,
+    merge,
+    platform_settings,
+    tenant_settings,
+)
 from tenants.services.speech import SpeechError
 from tenants.services.text import plain
 
@@ -95,7 +102,7 @@ def spoken_by(agent: Agent) -> list[Spoken]:
     """What calls of the published agent begin with and is made beforehand."""
     if agent.published is None:
         return []
-    return [one for one in _first_words(agent, agent.published) if one.is_fixed]
+    return [one for one in _first_words(agent.published, _around(agent)) if one.is_fixed]
 
 
 def first_words(agent: Agent) -> tuple[list[Spoken], list[Spoken]]:
@@ -104,8 +111,9 @@ def first_words(agent: Agent) -> tuple[list[Spoken], list[Spoken]]:
     Of the draft, each language that the tenant has written a text in, whether a number has it
     or not.
     """
-    published = _first_words(agent, agent.published) if agent.published else []
-    draft = _first_words(agent, agent, every_language=True)
+    around = _around(agent)
+    published = _first_words(agent.published, around) if agent.published else []
+    draft = _first_words(agent, around, every_language=True)
     return published, [one for one in draft if one not in published]
 
 
@@ -114,7 +122,8 @@ def order(agent: Agent, *, user: User) -> None:
 
     Raises OrderedEnough.
     """
-    spoken = [one for one in _first_words(agent, agent, every_language=True) if one.is_fixed]
+    found = _first_words(agent, _around(agent), every_language=True)
+    spoken = [one for one in found if one.is_fixed]
     rows = find(agent.tenant, spoken)
     wanted = [one for one, row in zip(spoken, rows, strict=True) if row is None]
     if not wanted:
@@ -246,13 +255,29 @@ def tidy() -> int:
 # --- rows ----------------------------------------------------------------------------------------
 
 
+class _Around(NamedTuple):
+    """What an agent's draft and revisions have in common."""
+
+    levels: list[tuple[Level, SettingsFields]]
+    """Those above the agent."""
+    languages: list[str]
+    """Of its numbers; empty: the agent's own."""
+
+
+def _around(agent: Agent) -> _Around:
+    levels: list[tuple[Level, SettingsFields]] = [
+        ("platform", platform_settings()),
+        ("tenant", tenant_settings(agent.tenant)),
+    ]
+    return _Around(levels, list(agent.numbers.values_list("language", flat=True).distinct()))
+
+
 def _first_words(
-    agent: Agent, source: Agent | AgentRevision, *, every_language: bool = False
+    source: Agent | AgentRevision, around: _Around, *, every_language: bool = False
 ) -> list[Spoken]:
     """In the languages that calls of the agent have, or in all that the tenant has written."""
-    settings = effective_settings(tenant=agent.tenant, source=source)
-    numbers = agent.numbers.values_list("language", flat=True).distinct()
-    languages = dict.fromkeys(language or settings.language for language in ("", *numbers))
+    settings = merge([*around.levels, ("agent", source)])
+    languages = dict.fromkeys(language or settings.language for language in ("", *around.languages))
     if every_language:
         languages |= dict.fromkeys(_written(settings))
     found = [spoken for language in languages for spoken in _spoken(settings, language)]

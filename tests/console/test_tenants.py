@@ -108,7 +108,7 @@ def test_an_owner_who_never_came_is_invited_again_or_another(operator: Client):
     assert invitation.expires_at > timezone.now()
     operator.post(at("owner_again", **ids), {"withdraw": "1"})
     page = text(operator, at("tenant", tenant_id=made.public_id))
-    assert "cora@cedar.example" not in page
+    assert f'action="{at("owner_again", **ids)}"' not in page
     assert at("owner_invite", tenant_id=made.public_id) in page
     operator.post(at("owner_invite", tenant_id=made.public_id), {"email": "dora@cedar.example"})
     assert mail.outbox[2].to == ["dora@cedar.example"]

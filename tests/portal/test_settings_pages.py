@@ -222,13 +222,17 @@ def test_all_data_is_asked_for_fetched_and_deleted(
 
 
 def test_the_end_is_asked_for_and_taken_back(
-    acme: Tenant, alice: User, browse: Callable[[User], Client]
+    acme: Tenant,
+    alice: User,
+    browse: Callable[[User], Client],
+    django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
     User.objects.filter(pk=alice.pk).update(time_zone="Asia/Kolkata")
     browser = browse(alice)
     wrong = browser.post(address("close"), {"name": "acme"})
     assert "not the company" in html.unescape(wrong.content.decode())
-    browser.post(address("close"), {"name": "Acme Dental"})
+    with django_capture_on_commit_callbacks(execute=True):
+        browser.post(address("close"), {"name": "Acme Dental"})
     assert "(IST) all its agents" in outbox.outbox[0].body
     assert "This company is to be deleted" in page_of(browser, "data")
     browser.post(address("close_take_back"))

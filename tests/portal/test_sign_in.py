@@ -219,9 +219,14 @@ def test_the_operator_reads_who_of_their_own_is_held_up(olga: User) -> None:
 
 
 def test_who_lost_telephone_and_codes_is_helped_by_a_superuser(
-    alice: User, bob: User, olga: User, browse: Callable[[User], Client]
+    alice: User,
+    bob: User,
+    olga: User,
+    browse: Callable[[User], Client],
+    django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
-    _browser, _secret = with_app(alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        with_app(alice)
     with_app(bob)
     data = {"action": "forget_second_step", "_selected_action": [alice.pk]}
     page = browse(olga).post("/admin/tenants/user/", data, follow=True).content.decode()
