@@ -277,6 +277,7 @@ LANGUAGES = [("en", _("English")), ("de", _("German"))]
 # locale/allauth: what allauth says in German with Du, said with Sie.
 LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "allauth"]
 USE_I18N = True
+FORMAT_MODULE_PATH = "pbxai.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 

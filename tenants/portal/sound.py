@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from tenants.models import Call, CallQuality
 from tenants.portal.words import RUNNING_STATES, Badge
-from tenants.templatetags.ui import clock, milliseconds
+from tenants.templatetags.ui import clock, milliseconds, tenths
 
 Fact = tuple[str, Any, str]
 """As in tenants.portal.call."""
@@ -121,7 +121,7 @@ def _judged(mos: float | None) -> tuple[Badge | None, str | Promise]:
 def _score(mos: float | None) -> str:
     if mos is None:
         return ""
-    score = number_format(mos, 1)
+    score = tenths(mos)
     return _("MOS %(score)s, estimated by ITU-T G.107; 4.4 is the best") % {"score": score}
 
 
@@ -222,7 +222,7 @@ def _expert_facts(quality: CallQuality) -> list[Fact]:
 
 def _share(part: int, whole: int) -> tuple[str, str]:
     """A percentage of packets, and the packets themselves for experts."""
-    percent = number_format(100 * part / whole if whole else 0, 1)
+    percent = tenths(100 * part / whole if whole else 0)
     counts = {
         "part": number_format(part, force_grouping=True),
         "whole": number_format(whole, force_grouping=True),
@@ -231,4 +231,4 @@ def _share(part: int, whole: int) -> tuple[str, str]:
 
 
 def _fine_ms(value: float) -> str:
-    return f"{number_format(value, 1)} ms"
+    return f"{tenths(value)} ms"

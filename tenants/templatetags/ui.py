@@ -156,6 +156,11 @@ def clock(milliseconds: int | None) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def tenths(value: float) -> str:
+    """A number with one decimal, rounded: number_format cuts the rest of a float off."""
+    return formats.number_format(round(value, 1), 1)
+
+
 @register.filter
 def milliseconds(value: int | None) -> str:
     """A short span in ms below a second, else in seconds with one decimal: 640 ms, 1.4 s."""
@@ -163,7 +168,7 @@ def milliseconds(value: int | None) -> str:
         return DASH
     if value < 1000:
         return f"{value} ms"
-    return f"{formats.number_format(value / 1000, 1)} s"
+    return f"{tenths(value / 1000)} s"
 
 
 LEAST_WHOLE_MINUTES = 10
@@ -213,7 +218,7 @@ def minutes(value_ms: int) -> str:
     spent = value_ms / 60_000
     if round(spent, 1) >= LEAST_WHOLE_MINUTES or not spent:
         return count(round(spent))
-    return formats.number_format(max(spent, 0.1), 1)
+    return tenths(max(spent, 0.1))
 
 
 @register.filter

@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from tenants.models import Call, ProviderAccount, Tenant, User
 from tenants.services.settling import settle_due
-from tenants.templatetags.ui import minutes, money, sums_of_money
+from tenants.templatetags.ui import milliseconds, minutes, money, sums_of_money
 from tests.portal.conftest import address
 from tests.tenants.money import realtime_price
 
@@ -49,6 +49,7 @@ def test_money_is_written_as_the_reader_writes_it():
         (0, "0"),
         (900, "0.1"),
         (20_000, "0.3"),
+        (21_085, "0.4"),
         (594_000, "9.9"),
         (599_000, "10"),
         (74_100_000, "1,235"),
@@ -56,6 +57,11 @@ def test_money_is_written_as_the_reader_writes_it():
 )
 def test_a_short_call_is_not_rounded_away(span_ms: int, text: str):
     assert minutes(span_ms) == text
+
+
+def test_waits_are_rounded_and_not_cut_off():
+    assert milliseconds(640) == "640 ms"
+    assert milliseconds(1_663) == "1.7 s"
 
 
 @pytest.fixture
