@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.formats import number_format
 from django.utils.html import format_html_join
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -74,7 +75,8 @@ def all_workers() -> list[WorkerView]:
 
 
 def feed_address() -> str:
-    return socket_path("console", "workers")
+    """The list's live feed; it answers in the language that the page is in."""
+    return socket_path("console", "workers", lang=get_language() or "")
 
 
 @console_page

@@ -9,6 +9,7 @@ import asyncio
 import json
 from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
@@ -20,7 +21,7 @@ from tenants.actor import become
 from tenants.console.workers import all_workers
 from tenants.live.database import in_database
 from tenants.live.parts import Part
-from tenants.live.viewers import NOT_FOUND, TRY_AGAIN, Refused, find_user
+from tenants.live.viewers import NOT_FOUND, TRY_AGAIN, Refused, find_user, reader_language
 from tenants.models.choices import Via
 from tenants.services.live import CONSOLE
 
@@ -35,6 +36,8 @@ class WorkersFeed(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         become(socket_actor(self.scope, Via.CONSOLE))
+        query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
+        self.language = query.get("lang", [""])[0]
         try:
             await in_database(self._look)
         except Refused as refused:
@@ -71,7 +74,8 @@ class WorkersFeed(AsyncWebsocketConsumer):
             user = find_user(self.scope)
             if not user.is_staff:
                 raise Refused(NOT_FOUND)
-            with translation.override(user.language), timezone.override(user.time_zone):
+            language = reader_language(self.language, user)
+            with translation.override(language), timezone.override(user.time_zone):
                 return [
                     Part(
                         id=f"worker-{view.worker.public_id}",

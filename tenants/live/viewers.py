@@ -76,7 +76,7 @@ def find_viewer(
         raise Refused(FORBIDDEN) from None
     except (OperationalError, InterfaceError):
         raise Refused(TRY_AGAIN) from None
-    return Viewer(user, tenant, member, _language(language, user), monotonic())
+    return Viewer(user, tenant, member, reader_language(language, user), monotonic())
 
 
 def find_user(scope: Mapping[str, Any]) -> User:
@@ -95,6 +95,7 @@ def find_user(scope: Mapping[str, Any]) -> User:
     return user
 
 
-def _language(asked: str, user: User) -> str:
+def reader_language(asked: str, user: User) -> str:
+    """The language of the page that asks; without it the person's own."""
     known = dict(settings.LANGUAGES)
     return next((code for code in (asked, user.language) if code in known), settings.LANGUAGE_CODE)

@@ -163,12 +163,13 @@ async def test_the_list_of_workers_is_live_for_the_operators_people_only(
     busy: Worker, sam: User, alice: User, browse: Callable[[User], Client],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    async def open_feed(user: User) -> tuple[WebsocketCommunicator, Any]:
+    async def open_feed(user: User, query: str = "") -> tuple[WebsocketCommunicator, Any]:
         browser = await sync_to_async(browse)(user)
         name = django_settings.SESSION_COOKIE_NAME
         cookie = f"{name}={browser.cookies[name].value}".encode()
         headers = [(b"origin", b"http://localhost"), (b"host", b"localhost"), (b"cookie", cookie)]
-        feed = WebsocketCommunicator(application, "/ws/console/workers", headers=headers)
+        path = f"/ws/console/workers{query}"
+        feed = WebsocketCommunicator(application, path, headers=headers)
         return feed, await feed.connect(timeout=WAIT)
 
     _feed, answer = await open_feed(alice)
@@ -184,4 +185,8 @@ async def test_the_list_of_workers_is_live_for_the_operators_people_only(
     await Worker.objects.aupdate(active_calls=39)
     while "39 of 512" not in await feed.receive_from(timeout=WAIT):
         pass  # and looks by itself
+    await feed.disconnect(timeout=WAIT)
+
+    feed, _answer = await open_feed(sam, "?lang=de")
+    assert "39 von 512" in await feed.receive_from(timeout=WAIT), "in the page's language"
     await feed.disconnect(timeout=WAIT)
