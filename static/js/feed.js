@@ -120,6 +120,7 @@ function announce(fresh, old) {
 // The transcript's end, if the reader is there and wants to stay there.
 function atEnd() {
   const end = document.getElementById("transcript-end");
-  if (!end || !end.hasAttribute("data-follow")) return null;
+  // With nothing said there is nothing to follow: a page that has just come stays at its top.
+  if (!end?.hasAttribute("data-follow") || !document.querySelector("#transcript > *")) return null;
   return end.getBoundingClientRect().top <= window.innerHeight ? end : null;
 }

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants.models.choices import Role
+from tenants.models.choices import Auth, Role
 from tenants.models.settings import SETTING_NAMES
 from tenants.portal import setting_words
 from tenants.services.audit import CHANGED, SET
@@ -236,6 +236,8 @@ def value(found: Any, name: str = "") -> str:
     """One side of a change of that field; of a secret only that it was there or changed."""
     if name == "role" and str(found) in Role.values:
         return str(Role(found).label)
+    if name == "auth" and str(found) in Auth.values:
+        return str(Auth(found).label)
     if name == "way":
         return str(_WAYS.get(found, found))
     if name in SETTING_NAMES and not isinstance(found, dict | list):

@@ -71,7 +71,8 @@ _CHOICES: Final[dict[str, type[Any]]] = {
 def language_name(code: str) -> str:
     """A language in the reader's language; an unknown code as it is."""
     try:
-        return str(_(get_language_info(code)["name"]))
+        # Django's list has "Norwegian Bokmal", its translations have "Norwegian Bokmål".
+        return str(_(get_language_info(code)["name"].replace("Bokmal", "Bokmål")))
     except KeyError:
         return code
 

@@ -116,7 +116,7 @@ def _moment(now: datetime) -> dict[str, str]:
 
 def _language(code: str) -> str:
     try:
-        return str(_(get_language_info(code)["name"]))
+        return str(_(get_language_info(code)["name"].replace("Bokmal", "Bokmål")))
     except KeyError:
         return code
 
