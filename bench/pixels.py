@@ -102,7 +102,8 @@ async def _measure(
         for number in numbers:
             await talker.begin(number)
         house.put_first(WEB_NICE)
-        watched = [talker.talks[place % len(talker.talks)] for place in range(browsers)]
+        # Evenly over all calls, as their words are over time.
+        watched = [talker.talks[place * len(talker.talks) // browsers] for place in range(browsers)]
         urls = [f"{web}/t/{slug}/calls/{talk.call_id}/" for talk in watched]
         async with Pages(web, cookie, urls) as pages:
             await talker.talk(words, a_second=WORDS_A_SECOND)

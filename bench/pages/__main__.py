@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tenants", type=int, default=1000)
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--entries", type=int, default=20, help="of each call's transcript")
-    parser.add_argument("--rounds", type=int, default=20, help="of all pages")
+    parser.add_argument("--rounds", type=int, default=40, help="of all pages")
     return parser.parse_args()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import statistics
 import time
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ class Measured:
     @property
     def p95(self) -> float:
         ordered = sorted(self.times_ms)
-        return ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+        return ordered[math.ceil(0.95 * len(ordered)) - 1]
 
     @property
     def holds(self) -> bool:

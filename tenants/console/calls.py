@@ -100,7 +100,9 @@ def _of_id(text: str) -> Q:
 def calls(request: ConsoleRequest) -> HttpResponse:
     """The newest first, a page at a time by the last one's place."""
     form = ConsoleCallFilter(request.GET)
-    found = form.narrow(Call.all_tenants.select_related("tenant", "worker"))
+    found = form.narrow(
+        Call.all_tenants.select_related("tenant", "worker").defer("settings_used", "usage")
+    )
     at = request.GET.get("at", "")
     if at.isdecimal() and len(at) < KEY_DIGITS:
         found = found.filter(pk__lt=int(at))

@@ -90,7 +90,8 @@ def models(request: ConsoleRequest) -> HttpResponse:
     found = list(ProviderModel.objects.all())
     prices = _prices_now()
     used: dict[int, int] = {}
-    for use in catalogue.uses(found):
+    uses = catalogue.uses(found)
+    for use in uses:
         used[use.model.pk] = used.get(use.model.pk, 0) + 1
     context = {
         "rows": [
@@ -102,7 +103,7 @@ def models(request: ConsoleRequest) -> HttpResponse:
             }
             for model in found
         ],
-        "uses": catalogue.warnings()[:SHOWN_USES],
+        "uses": catalogue.ending(uses)[:SHOWN_USES],
     }
     return render_page(request, "console/models.html", context, here="models")
 

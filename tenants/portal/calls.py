@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from tenants.models import Call
 from tenants.models.choices import CallKind, CallState
+from tenants.models.settings import SETTING_NAMES
 from tenants.portal import words
 from tenants.portal.access import TenantRequest, tenant_page
 from tenants.portal.call_filter import CallFilter
@@ -24,6 +25,13 @@ from tenants.services.search import Snippet, snippets
 from tenants.templatetags.ui import DASH
 
 PAGE_SIZE: Final = 50
+NOT_IN_A_ROW: Final = (
+    "settings_used",
+    "usage",
+    *(f"{of}__{name}" for of in ("agent", "revision") for name in SETTING_NAMES),
+    *(f"{of}__transfer_targets" for of in ("agent", "revision")),
+)
+"""Of a call, its agent and its revision: long texts and documents."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +108,7 @@ def call_row(call: Call, slug: str) -> CallRow:
 
 def with_names(calls: QuerySet[Call]) -> QuerySet[Call]:
     """Load what a row says about a call in the same query."""
-    return calls.select_related("number", "agent", "revision")
+    return calls.select_related("number", "agent", "revision").defer(*NOT_IN_A_ROW)
 
 
 @tenant_page()

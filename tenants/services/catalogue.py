@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from django.db import transaction
@@ -75,14 +75,21 @@ def warnings(
     """Agents of a tenant, or of all, whose model is or will soon be shut down, by its day;
     `accounts`: all that they may use, if they are known.
     """
-    last = timezone.now().date() + AHEAD
-    ending = list(ProviderModel.objects.filter(shutdown_on__lte=last))
-    if not ending:
-        return []
-    found = uses(ending, tenant=tenant, accounts=accounts)
+    models = list(ProviderModel.objects.filter(shutdown_on__lte=_last()))
+    return ending(uses(models, tenant=tenant, accounts=accounts)) if models else []
+
+
+def ending(found: Iterable[Use]) -> list[Use]:
+    """Those whose model is or will soon be shut down, by its day."""
+    last = _last()
     return sorted(
-        found, key=lambda use: (use.model.shutdown_on or last, use.holder.tenant_name.lower())
+        (use for use in found if use.model.shutdown_on and use.model.shutdown_on <= last),
+        key=lambda use: (use.model.shutdown_on or last, use.holder.tenant_name.lower()),
     )
+
+
+def _last() -> date:
+    return timezone.now().date() + AHEAD
 
 
 def uses(
