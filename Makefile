@@ -7,13 +7,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help run call pjsua2 test check unit production e2e api-fuzz bench bench-pages format screenshots messages lock hooks clean
+.PHONY: help run saml call pjsua2 test check unit production e2e api-fuzz bench bench-pages format screenshots messages lock hooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run ## Start everything on this machine: web, jobs, media worker, sandbox provider
 	@exec $(BIN)/python manage.py run
+
+saml: $(VENV)/.run ## Add what sign-in by SAML needs (optional; restart afterwards)
+	@scripts/install saml
 
 call: $(VENV)/.run ## Call the running system and talk: make call SAY="first sentence | second sentence"
 	@exec $(BIN)/python manage.py call $(if $(SAY),--say "$$SAY") $(if $(NUMBER),--number "$$NUMBER")

@@ -24,6 +24,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 OIDC: Final = "openid_connect"
+SAML: Final = "saml"
 View = Callable[..., HttpResponse]
 AWAY: Final = cast("Callable[[View], View]", csp_update({"form-action": ["https:", "http:"]}))
 """For pages with a button that leads to a provider: browsers hold a form's redirects to form-action
@@ -39,15 +40,19 @@ class TenantIdentityAdapter(DefaultSocialAccountAdapter):
     ) -> list[Any]:
         from allauth.socialaccount.models import SocialApp
 
+        from tenants.models.choices import IdentityKind
         from tenants.services import identity
 
         row = identity.find(str(provider or ""))
         if row is None:
             return []
+        key = identity.key_of(row)
+        if row.kind == IdentityKind.SAML:
+            return [SocialApp(provider=SAML, provider_id=key, name=row.name, client_id=key)]
         return [
             SocialApp(
                 provider=OIDC,
-                provider_id=identity.key_of(row),
+                provider_id=key,
                 name=row.name,
                 client_id=row.client_id,
                 secret=row.secret.reveal() if row.secret else "",
@@ -124,11 +129,17 @@ def note_who_vouched(request: HttpRequest, **kwargs: Any) -> None:
         request.session.pop(IDENTITY_KEY, None)
 
 
-def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A provider that is gone, or has moved to where we do not go, is no fault of ours."""
+def guarded(view: View) -> View:
+    """OpenID: a provider that is gone, or has moved to where we do not go, is no fault of ours."""
 
     @wraps(view)
     def page(request: HttpRequest, provider_id: str) -> HttpResponse:
+        from tenants.models.choices import IdentityKind
+        from tenants.services import identity
+
+        row = identity.find(provider_id)
+        if row is None or row.kind != IdentityKind.OIDC:
+            raise Http404
         try:
             return view(request, provider_id)
         except requests.RequestException:

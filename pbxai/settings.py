@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,6 +75,8 @@ KEYRING = _keyring()
 
 # --- parts ---------------------------------------------------------------------------------------
 
+# Optional: requirements/saml.in.
+SAML = find_spec("onelogin") is not None
 INSTALLED_APPS = [
     "daphne",
     "tenants.apps.TenantsConfig",
@@ -93,6 +96,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.socialaccount.providers.saml"] if SAML else []),
     "csp",
     "django_htmx",
 ]
@@ -209,7 +213,10 @@ ACCOUNT_RATE_LIMITS = {
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 SOCIALACCOUNT_ADAPTER = "pbxai.identity.TenantIdentityAdapter"
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"OAUTH_PKCE_ENABLED": True},
+    "saml": {"provider_class": "pbxai.saml.TenantSamlProvider"},
+}
 # Networks, beside the public ones, that an address which a tenant typed may lead to.
 ALLOWED_NETWORKS = env.networks("PBXAI_ALLOW_NETWORKS")
 MFA_ADAPTER = "pbxai.accounts.SealedMFAAdapter"

@@ -6,6 +6,7 @@ from allauth.account import views as account
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.urls import include, path, re_path
 
+from pbxai import saml
 from pbxai.health import healthz, readyz
 from pbxai.identity import AWAY, guarded
 from tenants.admin import admin_site
@@ -40,6 +41,10 @@ _accounts = [
         guarded(openid_connect.callback),
         name="openid_connect_callback",
     ),
+    path("saml/<str:provider_id>/login/", saml.login, name="saml_login"),
+    path("saml/<str:provider_id>/reply/", saml.reply, name="saml_reply"),
+    path("saml/<str:provider_id>/finish/", saml.finish, name="saml_finish"),
+    path("saml/<str:provider_id>/metadata/", saml.metadata, name="saml_metadata"),
     path("2fa/", include("allauth.mfa.urls")),
     path("sessions/", include("allauth.usersessions.urls")),
 ]

@@ -32,6 +32,7 @@ SHOWN: Final = (
         *("email", "role", "reason", "closing_at", "languages", "listen_in"),
         *("keep_transcripts_days", "keep_recordings_days", "transcripts", "recordings"),
         *("url", "auth", "secret", "issuer", "client_id", "domains", "identity"),
+        *("entity_id", "sso_url", "certificates"),
         *("number", "label", "agent", "opening_hours", "size", "message", "way"),
         *("revision", "draft_version", "source", "kind", "format", "texts", "muted"),
         *("call", "began", "duration_ms", "cost", "currency"),

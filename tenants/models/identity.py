@@ -22,8 +22,15 @@ class IdentityProvider(models.Model):
         _("kind"), max_length=8, choices=IdentityKind.choices, default=IdentityKind.OIDC
     )
     name = models.CharField(_("name"), max_length=100, validators=[validate_not_blank])
-    issuer = models.URLField(_("issuer"), max_length=500)
-    """OIDC: what `/.well-known/openid-configuration` is under; SAML: address of the metadata."""
+    issuer = models.URLField(_("issuer"), max_length=500, blank=True)
+    """OIDC: what `/.well-known/openid-configuration` is under; SAML: address of the metadata, empty
+    where somebody pasted it."""
+    entity_id = models.CharField(_("entity ID"), max_length=1024, blank=True)
+    """SAML, as the metadata says: by what name the provider signs."""
+    sso_url = models.URLField(_("sign-in address"), max_length=1000, blank=True)
+    """SAML, as the metadata says: where a browser is sent to."""
+    certificates = models.TextField(_("certificates"), blank=True)
+    """SAML, as the metadata says: what the provider signs with, DER in base64, one a line."""
     client_id = models.CharField(_("client id"), max_length=255, blank=True)
     secret = EncryptedField(_("client secret"), blank=True, default=b"")
     secret_hint = models.CharField(_("secret ends in"), max_length=4, blank=True, editable=False)

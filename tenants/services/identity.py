@@ -1,4 +1,6 @@
-"""A tenant's own sign-in (OpenID Connect): kept, tried, and what it may vouch for.
+"""A tenant's own sign-in: kept, tried, and what it may vouch for.
+
+OpenID Connect, and SAML where it is installed (settings.SAML).
 
 It vouches in its own tenant only: the session says which (tenants.access.IDENTITY_KEY). The
 operator's people never come in by one, nor does anybody whom another tenant made.
@@ -6,9 +8,11 @@ operator's people never come in by one, nor does anybody whom another tenant mad
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import requests
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -21,11 +25,26 @@ from tenants.services import audit, outside
 
 KEY_PREFIX: Final = "identity-"
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
-AUDITED: Final = ("name", "issuer", "client_id", "secret", "domains", "is_active")
+AUDITED: Final = (
+    "name",
+    "issuer",
+    "client_id",
+    "secret",
+    "entity_id",
+    "sso_url",
+    "certificates",
+    "domains",
+    "is_active",
+)
 
 
 class NotVouched(Exception):  # noqa: N818 - says what is the matter
     """The provider's word is not enough for this person; the message is for them."""
+
+
+def kinds() -> list[str]:
+    """What is spoken here: SAML is installed or not (requirements/saml.in)."""
+    return [IdentityKind.OIDC, *([IdentityKind.SAML] if settings.SAML else [])]
 
 
 def key_of(provider: IdentityProvider) -> str:
@@ -33,38 +52,45 @@ def key_of(provider: IdentityProvider) -> str:
     return f"{KEY_PREFIX}{provider.public_id.hex}"
 
 
+def is_key(text: str) -> bool:
+    """Whether it is of the form that `key_of` gives; the provider need not be there."""
+    return re.fullmatch(rf"{KEY_PREFIX}[0-9a-f]{{32}}", text) is not None
+
+
 def find(key: str) -> IdentityProvider | None:
-    """An active OpenID Connect provider of an active tenant."""
-    if not key.startswith(KEY_PREFIX):
+    """An active provider of an active tenant."""
+    if not is_key(key):
         return None
-    try:
-        return (
-            IdentityProvider.all_tenants.select_related("tenant")
-            .filter(
-                public_id=key.removeprefix(KEY_PREFIX),
-                kind=IdentityKind.OIDC,
-                is_active=True,
-                tenant__is_active=True,
-            )
-            .first()
+    return (
+        IdentityProvider.all_tenants.select_related("tenant")
+        .filter(
+            public_id=key.removeprefix(KEY_PREFIX),
+            kind__in=kinds(),
+            is_active=True,
+            tenant__is_active=True,
         )
-    except ValidationError:
-        return None
+        .first()
+    )
 
 
 def save_provider(
-    *, provider: IdentityProvider, user: User | None, secret: str = ""
+    *, provider: IdentityProvider, user: User | None, secret: str = "", metadata: str = ""
 ) -> IdentityProvider:
-    """Check, try and save; an empty secret keeps the one that is stored. Raises ValidationError."""
+    """Check, try and save. Raises ValidationError.
+
+    OpenID Connect: an empty `secret` keeps the one that is stored. SAML: `metadata` is what
+    somebody pasted; else it is read at `issuer`, and without that the one that is stored stays.
+    """
     with scope(tenant=provider.tenant):
         stored = IdentityProvider.all_tenants.filter(pk=provider.pk).first()
-        if secret:
-            provider.secret = secret
-            provider.secret_hint = secret[-4:] if len(secret) >= HINT_FROM_LENGTH else ""
-        elif stored and stored.issuer != provider.issuer:
-            raise ValidationError({"secret": [_("The address has changed; give the secret anew.")]})
-        provider.full_clean()
-        _try(provider.issuer)
+        if provider.kind == IdentityKind.SAML:
+            provider.full_clean()
+            _describe(provider, metadata)
+            provider.full_clean()
+        else:
+            _take_secret(provider, stored, secret)
+            provider.full_clean()
+            _try(provider.issuer)
         with transaction.atomic():
             provider.save()
             audit.record(
@@ -75,6 +101,14 @@ def save_provider(
                 changes=audit.diff(stored, provider, AUDITED),
             )
     return provider
+
+
+def _take_secret(provider: IdentityProvider, stored: IdentityProvider | None, secret: str) -> None:
+    if secret:
+        provider.secret = secret
+        provider.secret_hint = secret[-4:] if len(secret) >= HINT_FROM_LENGTH else ""
+    elif stored and stored.issuer != provider.issuer:
+        raise ValidationError({"secret": [_("The address has changed; give the secret anew.")]})
 
 
 def delete_provider(*, provider: IdentityProvider, user: User | None) -> None:
@@ -157,3 +191,39 @@ def _try(issuer: str) -> None:
         words = _("The description at %(url)s names no %(what)s.")
         what = ", ".join(sorted(missing))
         raise ValidationError({"issuer": [words % {"url": address, "what": what}]})
+
+
+def _describe(provider: IdentityProvider, metadata: str) -> None:
+    """Take over what the metadata says. Raises ValidationError of the field that it came by."""
+    from tenants.services import saml
+
+    field = "metadata" if metadata or not provider.issuer else "issuer"
+    if field == "issuer":
+        text = _read(provider.issuer)
+    elif metadata:
+        text = metadata.encode()
+    elif provider.entity_id:
+        return
+    else:
+        raise ValidationError({"issuer": [_("Give the address of the metadata, or paste it.")]})
+    try:
+        found = saml.read_metadata(text)
+    except saml.Refused as error:
+        raise ValidationError({field: [str(error)]}) from None
+    provider.entity_id, provider.sso_url = found.entity_id, found.sso_url
+    provider.certificates = "\n".join(found.certificates)
+
+
+def _read(address: str) -> bytes:
+    """The provider's SAML metadata. Raises ValidationError of the field `issuer`."""
+    try:
+        with outside.session() as session:
+            answer = session.get(address)
+        answer.raise_for_status()
+    except outside.NotAllowed as error:
+        raise ValidationError({"issuer": [str(error)]}) from None
+    except requests.RequestException as error:
+        words = _("Nothing is to be read at %(url)s: %(why)s")
+        why = str(error)[:200]
+        raise ValidationError({"issuer": [words % {"url": address, "why": why}]}) from None
+    return answer.content

@@ -15,6 +15,7 @@ from tenants.models import (
     Agent,
     AuditEntry,
     DataExport,
+    IdentityProvider,
     Prompt,
     ProviderAccount,
     ProviderModel,
@@ -161,6 +162,22 @@ def test_the_companys_own_sign_in(
     assert len(api.get("/identity-providers").json()["items"]) == 1
     assert api.delete(path).status_code == 204
     problem_of(api.get(path), 404)
+
+
+def test_what_is_set_up_by_saml_is_shown_and_switched_off(api: Api, acme: Tenant, settings: Any):
+    row = IdentityProvider.all_tenants.create(
+        tenant=acme, kind="saml", name="Acme account", entity_id="https://login.example.com/idp"
+    )
+    path = f"/identity-providers/{row.public_id}"
+    shown = api.get(path).json()
+    assert (shown["kind"], shown["issuer"], shown["redirect_uri"]) == ("saml", "", "")
+    for name, value in (("issuer", "https://a.example"), ("client_id", "b"), ("secret", "c")):
+        document = problem_of(api.patch(path, {name: value}), 422, "refused")
+        assert document["errors"][0]["pointer"] == f"#/{name}"
+    assert api.patch(path, {"is_active": False}).json()["is_active"] is False
+    settings.SAML = False
+    problem_of(api.get(path), 404)
+    assert api.get("/identity-providers").json()["items"] == []
 
 
 def test_a_key_is_changed_while_calls_go_on(api: Api, account: ProviderAccount):

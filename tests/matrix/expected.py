@@ -62,6 +62,10 @@ OPEN_ACCOUNT: Final = frozenset(
         "account_reset_password_from_key_done",
         "openid_connect_login",
         "openid_connect_callback",
+        "saml_login",
+        "saml_reply",
+        "saml_finish",
+        "saml_metadata",
         "mfa_login_webauthn",
         "portal:sign_in",
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Query, Router
@@ -97,16 +99,21 @@ class NewProvider(Input):
 class ProviderChange(Input):
     model_config = example_input({"domains": ["acme.example", "acme.test"]})
     name: Name | None = None
-    issuer: Issuer | None = Field(None, description="Another one needs the secret once more.")
+    issuer: Issuer | None = Field(
+        None, description="OpenID Connect only, as `client_id` and `secret`; needs the secret anew."
+    )
     client_id: str | None = Field(None, max_length=255, pattern=NOT_BLANK)
     secret: Secret | None = None
     domains: Domains | None = None
     is_active: bool | None = None
 
 
+def _rows() -> QuerySet[IdentityProvider]:
+    return IdentityProvider.objects.filter(kind__in=identity.kinds())
+
+
 def _find(provider_id: UUID) -> IdentityProvider:
-    rows = IdentityProvider.objects.select_related("tenant")
-    return get_object_or_404(rows, public_id=provider_id)
+    return get_object_or_404(_rows().select_related("tenant"), public_id=provider_id)
 
 
 def _document(row: IdentityProvider) -> Provider:
@@ -125,6 +132,9 @@ def _document(row: IdentityProvider) -> Provider:
 def _save(
     request: ApiRequest, row: IdentityProvider, document: NewProvider | ProviderChange
 ) -> Provider:
+    for name in ("issuer", "client_id", "secret"):
+        if row.kind == IdentityKind.SAML and getattr(document, name) is not None:
+            raise ValidationError({name: ["SAML is set up in the portal."]})
     for name in ("name", "issuer", "client_id", "is_active"):
         if getattr(document, name) is not None:
             setattr(row, name, getattr(document, name))
@@ -147,7 +157,7 @@ def list_identity_providers(
     request: ApiRequest, page: Annotated[PageQuery, Query()]
 ) -> ProviderPage:
     """Whoever vouches for the tenant's people, by name."""
-    rows, cursor = cut(IdentityProvider.objects.all(), page, by=("name", "id"))
+    rows, cursor = cut(_rows(), page, by=("name", "id"))
     return ProviderPage(items=[_document(row) for row in rows], next_cursor=cursor)
 
 

@@ -1,0 +1,3 @@
+// A page that another site had the browser bring: send on what it carries, now from our own address.
+
+document.querySelector("form[data-onward]").submit();
