@@ -131,17 +131,18 @@ class Pages:
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
         self._playwright = await async_playwright().start()
         self._browser = await launch(self._playwright)
+        return [await self._window(url) for url in self._urls]
+
+    async def _window(self, url: str) -> Any:
+        """A window of its own: Chromium lets the timers of a window's other tabs wait."""
         context = await self._browser.new_context(viewport=SCREEN)
         cookie = {"name": "pbxai_session", "value": self._cookie, "url": self._web}
         await context.add_cookies([cookie])  # type: ignore[list-item]
         await context.add_init_script(f"({NOTE_WORDS})()")
-        pages = []
-        for url in self._urls:
-            page = await context.new_page()
-            await page.goto(url)
-            await page.wait_for_selector('html[data-feed="open"]', timeout=60_000)
-            pages.append(page)
-        return pages
+        page = await context.new_page()
+        await page.goto(url)
+        await page.wait_for_selector('html[data-feed="open"]', timeout=60_000)
+        return page
 
     async def __aexit__(self, *_error: object) -> None:
         await self._browser.close()
