@@ -55,7 +55,9 @@ def put_first(parent: int, nice: int) -> None:
     for child in _read(f"/proc/{parent}/task/{parent}/children").split():
         for thread in Path(f"/proc/{child}/task").iterdir():
             with suppress(PermissionError, ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+                number = int(thread.name)
+                now = os.getpriority(os.PRIO_PROCESS, number)
+                os.setpriority(os.PRIO_PROCESS, number, now + nice)
 
 
 def cpu_seconds(pid: int) -> float:

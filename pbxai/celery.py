@@ -6,7 +6,7 @@ Threads, so that a provider that takes its time does not hold up the watch over 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from celery import Celery, Task
 from celery.signals import beat_embedded_init, celeryd_init, setup_logging, worker_ready
@@ -37,6 +37,9 @@ class Job(_Task):
             return self.run(*args, **kwargs)
 
 
+YIELDS: Final = 10
+"""To people who wait for a page and callers who wait for an answer: the CPU's niceness of jobs."""
+
 app = Celery("pbxai", task_cls=Job)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -52,6 +55,7 @@ def prepare(**_: Any) -> None:
     """Refuse an unsafe configuration; make the folders of beat and of the embedded broker."""
     from pbxai.checks import refuse_unsafe
 
+    os.nice(YIELDS)
     refuse_unsafe()
     for name in ("queue", "processed", "control"):
         (settings.DATA_DIR / "celery" / name).mkdir(parents=True, exist_ok=True)

@@ -16,9 +16,9 @@ from tests.e2e.stack import RunningStack
 from tests.e2e.world import eventually
 
 
-def processes_of(data: Path) -> list[str]:
-    """Command lines of all processes that were told this data folder."""
-    found = []
+def processes_of(data: Path) -> dict[int, str]:
+    """Command lines of all processes that were told this data folder, by their ids."""
+    found = {}
     for folder in Path("/proc").iterdir():
         try:
             environment = (folder / "environ").read_bytes()
@@ -26,7 +26,7 @@ def processes_of(data: Path) -> list[str]:
         except (OSError, NotADirectoryError):
             continue
         if f"PBXAI_DATA={data}\0".encode() in environment and command:
-            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+            found[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
     return found
 
 
@@ -54,6 +54,16 @@ def test_the_printed_names_and_passwords_open_both_doors(stack: RunningStack) ->
             )
             assert answer.status_code == 200
             assert str(answer.url).removeprefix(stack.web).startswith(expected)
+
+
+def test_jobs_let_pages_and_calls_go_first(stack: RunningStack) -> None:
+    niceness = {
+        name: os.getpriority(os.PRIO_PROCESS, pid)
+        for pid, command in processes_of(stack.data).items()
+        for name in ("celery -A", "daphne", "-m media_worker ")
+        if name in command
+    }
+    assert niceness["celery -A"] > niceness["daphne"] == niceness["-m media_worker "]
 
 
 def test_a_second_run_says_that_one_runs_already(stack: RunningStack) -> None:
@@ -99,7 +109,7 @@ def test_a_value_that_cannot_be_used_is_named(
     assert refused.returncode != 0
     assert told in said
     assert "Traceback" not in said
-    assert processes_of(stack.data) == []
+    assert processes_of(stack.data) == {}
 
 
 async def test_nothing_stays_behind_when_the_process_manager_is_killed(tmp_path: Path) -> None:
@@ -119,7 +129,7 @@ def test_ctrl_c_stops_every_process_and_a_new_start_keeps_the_passwords(tmp_path
     assert len(processes_of(first.data)) >= 5
     password = first.sign_in()
     assert first.stop() == 0
-    assert processes_of(first.data) == []
+    assert processes_of(first.data) == {}
     first.in_background = True
     first.start()
     assert first.sign_in() == password
