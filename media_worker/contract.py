@@ -36,8 +36,9 @@ stored. A malformed frame is answered by Rejected and counted; the link stays op
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 import msgspec
@@ -284,6 +285,18 @@ class AdmissionRequest(Message, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
+def may_lead_to(address: str, networks: Iterable[str]) -> bool:
+    """Whether what a tenant typed may lead to this IP address: it is public, or in one of these.
+
+    Else a tenant could have us look at services that only our own network reaches.
+    """
+    found = ip_address(address.partition("%")[0])
+    plain = getattr(found, "ipv4_mapped", None) or found
+    if any(plain in ip_network(network) for network in networks):
+        return True
+    return plain.is_global and not plain.is_multicast
+
+
 class ProviderAccess(Message, frozen=True, kw_only=True):
     """How to reach a provider account. The key is never shown, logged or put in an exception."""
 
@@ -294,6 +307,9 @@ class ProviderAccess(Message, frozen=True, kw_only=True):
     api_key: str
     auth: str = "bearer"
     """`bearer` (Authorization header) or `api-key` (Azure)."""
+    networks: tuple[str, ...] | None = None
+    """A tenant typed the address: it may lead to the public internet and to these networks (CIDR).
+    None: the operator did, and it may lead anywhere."""
 
     def __repr__(self) -> str:
         return f"ProviderAccess(name={self.name!r}, url={self.url!r}, api_key=***)"

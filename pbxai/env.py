@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -74,10 +74,10 @@ def items(name: str) -> list[str]:
     return [item.strip() for item in (optional(name) or "").split(",") if item.strip()]
 
 
-def networks(name: str) -> list[IPv4Network | IPv6Network]:
+def networks(name: str) -> list[str]:
     """IP networks, separated by commas: 10.0.0.0/8, fd00::/8."""
     try:
-        return [ip_network(item) for item in items(name)]
+        return [str(ip_network(item)) for item in items(name)]
     except ValueError as error:
         raise EnvError(f"{name}: {error}.") from None
 

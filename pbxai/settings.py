@@ -218,7 +218,10 @@ SOCIALACCOUNT_PROVIDERS = {
     "saml": {"provider_class": "pbxai.saml.TenantSamlProvider"},
 }
 # Networks, beside the public ones, that an address which a tenant typed may lead to.
-ALLOWED_NETWORKS = env.networks("PBXAI_ALLOW_NETWORKS")
+ALLOWED_NETWORKS = [
+    *env.networks("PBXAI_ALLOW_NETWORKS"),
+    *([] if PRODUCTION else ["127.0.0.0/8", "::1/128"]),
+]
 MFA_ADAPTER = "pbxai.accounts.SealedMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -6,19 +6,22 @@ frame, so it gets a logger that never goes below INFO.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
 import socket
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import WebSocketException
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
 
-from media_worker.contract import ProblemKind, ProviderAccess
+from media_worker.contract import ProblemKind, ProviderAccess, may_lead_to
 from media_worker.realtime.failures import Scrubber, from_connect
 from media_worker.realtime.session import SessionError
 from media_worker.realtime.websocket import MAX_FRAME_BYTES, Connection
@@ -91,12 +94,16 @@ async def connect(
         url = with_model(provider.url, model)
         parts = urlsplit(url)
         place = parts.netloc.rpartition("@")[2] or place
+        proxy = None if _is_loopback(parts.hostname) else get_proxy(parse_uri(url))
+        # A proxy looks the name up itself: where it may lead is the proxy's to say.
+        async with asyncio.timeout(deadlines.connect):
+            target = {} if proxy else await _target(provider, url)
         websocket = await _Connect(
             url,
             additional_headers=headers,
             user_agent_header="pbxai",
             compression=None,
-            proxy=None if _is_loopback(parts.hostname) else True,
+            proxy=proxy,
             open_timeout=deadlines.connect,
             close_timeout=deadlines.close,
             ping_interval=deadlines.ping,
@@ -105,11 +112,33 @@ async def connect(
             create_connection=Connection,
             write_limit=_WRITE_LIMIT,
             logger=_log,
+            **target,
         )
     except (OSError, WebSocketException, ValueError, ImportError) as error:
         raise from_connect(error, place, scrub) from None
     assert isinstance(websocket, Connection)  # noqa: S101 - it makes no other
     return Socket(websocket)
+
+
+async def _target(provider: ProviderAccess, url: str) -> dict[str, Any]:
+    """Where to connect to when a tenant typed the address: looked up once, and allowed.
+
+    Raises OSError (unknown) and SessionError (not allowed).
+    """
+    if provider.networks is None:
+        return {}
+    address = parse_uri(url)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    hosts = [str(entry[4][0]) for entry in found]
+    for host in hosts:
+        if not may_lead_to(host, provider.networks):
+            raise SessionError(
+                ProblemKind.UNREACHABLE,
+                f"{address.host} leads to {host}, which is no public address."
+                " The operator can allow its network.",
+            )
+    return {"host": hosts[0], "port": address.port}
 
 
 def with_model(url: str, model: str) -> str:

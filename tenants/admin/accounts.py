@@ -34,7 +34,8 @@ class AccountForm(ModelForm):
         try:
             accounts.validate_change(self.instance, self.cleaned_data.get("key"))
         except ValidationError as error:
-            self.add_error("key", error.messages)
+            for name, messages in error.message_dict.items():
+                self.add_error("key" if name == "secret" else name, messages)
 
 
 @admin.register(ProviderAccount, site=admin_site)

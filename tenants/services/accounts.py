@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
@@ -68,7 +69,8 @@ def save_account(
 
 
 def validate_change(account: ProviderAccount, secret: str | None) -> None:
-    """Raise ValidationError (of the field `secret`) when the key does not do for the account."""
+    """Raise ValidationError (of `url` or `secret`) when one of them does not do for the account."""
+    _validate_place(account)
     if secret:
         try:
             validate_secret(secret)
@@ -78,6 +80,18 @@ def validate_change(account: ProviderAccount, secret: str | None) -> None:
     stored = ProviderAccount.all_tenants.filter(pk=account.pk).first()
     if stored and stored.secret and _host(stored.url) != _host(account.url):
         raise ValidationError({"secret": _("The address has changed; give the key once more.")})
+
+
+def _validate_place(account: ProviderAccount) -> None:
+    """A name is looked up where it is connected to; an IP address can be refused at once."""
+    try:
+        host = urlsplit(account.url).hostname or ""
+        is_allowed = contract.may_lead_to(host, settings.ALLOWED_NETWORKS)
+    except ValueError:
+        return
+    if account.tenant and not is_allowed:
+        words = _("This address is not on the public internet. The operator can allow its network.")
+        raise ValidationError({"url": words})
 
 
 def delete_account(*, account: ProviderAccount, user: User | None) -> None:
@@ -204,6 +218,7 @@ def provider_access(account: ProviderAccount) -> contract.ProviderAccess:
         url=account.url,
         api_key=account.secret.reveal(),
         auth=account.auth,
+        networks=tuple(settings.ALLOWED_NETWORKS) if account.tenant else None,
     )
 
 

@@ -7,13 +7,14 @@ allow networks of theirs (PBXAI_ALLOW_NETWORKS).
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
+
+from media_worker.contract import may_lead_to
 
 TIMEOUT_SECONDS: Final = 10
 LONGEST_BODY: Final = 1024 * 1024
@@ -31,18 +32,24 @@ def resolve(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise NotAllowed(f"{host} is not known: {error}") from None
-    addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        if not _may_be_opened(address):
+        if not may_lead_to(address, settings.ALLOWED_NETWORKS):
             raise NotAllowed(f"{host} is {address}, which is not a public address.")
-    return str(addresses[0])
+    return addresses[0]
 
 
-def _may_be_opened(address: IPv4Address | IPv6Address) -> bool:
-    plain = getattr(address, "ipv4_mapped", None) or address
-    if any(plain in network for network in settings.ALLOWED_NETWORKS):
-        return True
-    return plain.is_global and not plain.is_multicast
+def pinned(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """For httpx: the URL with the address in the name's place, and the headers and extensions that
+    still ask for the name, in HTTP and in TLS. Raises NotAllowed.
+    """
+    parts = urlsplit(url)
+    name = parts.hostname or ""
+    address = resolve(name, parts.port or (443 if parts.scheme == "https" else 80))
+    place = f"[{address}]" if ":" in address else address
+    netloc = f"{place}:{parts.port}" if parts.port else place
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=netloc)), {"Host": host}, {"sni_hostname": name}
 
 
 class _Pinned(HTTPAdapter):

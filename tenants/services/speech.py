@@ -19,6 +19,7 @@ import numpy as np
 from django.utils.translation import gettext_noop
 
 from media_worker.contract import ProviderAccess
+from tenants.services import outside
 
 MODEL: Final = "gpt-4o-mini-tts"
 RATE: Final = 24000
@@ -87,20 +88,36 @@ def speak(provider: ProviderAccess, *, text: str, language: str, voice: str, spe
         "response_format": "pcm",
         "speed": speed,
     }
-    status, kind, answer = _post(speech_url(provider.url), headers, body)
+    url = speech_url(provider.url)
+    extensions: dict[str, str] = {}
+    if provider.networks is not None:
+        url, host, extensions = _allowed(url)
+        headers |= host
+    status, kind, answer = _post(url, headers, body, extensions)
     if status != httpx.codes.OK:
         raise _refusal(status, answer, provider.api_key)
     return _wav(kind, answer)
 
 
-def _post(url: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, str, bytes]:
+def _allowed(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    try:
+        return outside.pinned(url)
+    except outside.NotAllowed as error:
+        raise SpeechError(UNREACHABLE, str(error)) from None
+
+
+def _post(
+    url: str, headers: dict[str, str], body: dict[str, Any], extensions: dict[str, str]
+) -> tuple[int, str, bytes]:
     """Status, content type and content; a redirect is an answer like any other."""
     deadline = time.monotonic() + WHOLE_SECONDS
     answer = bytearray()
     try:
         with (
             httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client,
-            client.stream("POST", url, headers=headers, json=body) as response,
+            client.stream(
+                "POST", url, headers=headers, json=body, extensions=extensions
+            ) as response,
         ):
             for chunk in response.iter_bytes():
                 answer += chunk

@@ -71,6 +71,17 @@ def test_a_new_host_needs_the_key_once_more(
     assert stored.url == account.url
 
 
+def test_an_address_inside_of_our_network_is_refused_at_its_field(
+    account: ProviderAccount, bob: User, browse: Callable[[User], Client], settings: Any
+) -> None:
+    settings.ALLOWED_NETWORKS = []
+    url = address("account", account_id=account.public_id)
+    data = {"name": "Main", "url": "wss://10.0.0.5/v1", "auth": "bearer", "secret": "sk-1"}
+    page = browse(bob).post(url, data)
+    assert list(page.context["form"].errors) == ["url"]
+    assert "The operator can allow its network." in page.content.decode()
+
+
 def test_the_operators_account_is_listed_and_cannot_be_opened(
     make_account: Any, bob: User, acme: Any, browse: Callable[[User], Client]
 ) -> None:

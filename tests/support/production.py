@@ -34,6 +34,8 @@ def pytest_load_initial_conftests() -> Generator[None]:
         os.environ["DATABASE_URL"] = _servers.postgresql()
         os.environ["PBXAI_SECRET_KEY"] = "k" * 50
         os.environ["PBXAI_KEYRING"] = new_key_entry("test")
+        # Providers of the tests are on this machine.
+        os.environ["PBXAI_ALLOW_NETWORKS"] = "127.0.0.0/8,::1/128"
     os.environ["REDIS_URL"] = _servers.redis()
     if "PYTEST_XDIST_WORKER" not in os.environ:
         _migrate(os.environ["DATABASE_URL"])

@@ -75,6 +75,23 @@ def test_a_stored_key_does_not_move_to_another_host(account: ProviderAccount, al
     assert fresh(account).url == account.url
 
 
+def test_a_tenants_account_does_not_lead_into_our_network(acme: Tenant, alice: User, settings: Any):
+    settings.ALLOWED_NETWORKS = ["192.168.0.0/16"]
+    inside = "wss://10.0.0.5/v1/realtime"
+    refused = ProviderAccount(tenant=acme, name="Inside", url=inside)
+    with pytest.raises(ValidationError) as caught:
+        accounts.save_account(account=refused, user=alice, secret=KEY)
+    assert list(caught.value.message_dict) == ["url"]
+    for tenant, url, networks in (
+        (acme, "wss://192.168.0.5/v1/realtime", ("192.168.0.0/16",)),
+        (acme, "wss://api.openai.com/v1/realtime", ("192.168.0.0/16",)),
+        (None, inside, None),
+    ):
+        row = ProviderAccount(tenant=tenant, name=url, url=url)
+        accounts.save_account(account=row, user=alice, secret=KEY)
+        assert accounts.provider_access(row).networks == networks
+
+
 def test_another_path_of_the_same_host_keeps_the_key_and_forgets_the_check(
     account: ProviderAccount, alice: User
 ):

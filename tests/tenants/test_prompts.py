@@ -25,7 +25,7 @@ from media_worker.sandbox import SandboxServer
 from pbxai.celery import app
 from tenants.models import Agent, AuditEntry, Number, Prompt, ProviderAccount, User, Worker
 from tenants.models.choices import PromptState
-from tenants.services import admission, prompts, speech
+from tenants.services import admission, outside, prompts, speech
 from tenants.services.accounts import save_account
 from tenants.services.effective import tenant_settings
 from tenants.services.numbers import save_number
@@ -262,6 +262,28 @@ def test_a_voice_that_only_the_realtime_api_knows(
 def test_nobody_there(account: ProviderAccount, published: Agent):
     at(account, "ws://127.0.0.1:9/v1/realtime")
     assert made().error.split("\n") == [speech.UNREACHABLE, "ConnectError"]
+
+
+def test_a_tenants_provider_inside_of_our_network_is_not_asked(
+    account: ProviderAccount, published: Agent, provider: Callable[..., str], settings: Any
+):
+    settings.ALLOWED_NETWORKS = []
+    at(account, provider(200))
+    reason, detail = made().error.split("\n")
+    assert (reason, "not a public address" in detail) == (speech.UNREACHABLE, True)
+    assert Handler.asked == []
+
+
+def test_a_tenants_provider_is_asked_where_its_name_was_found(
+    account: ProviderAccount,
+    published: Agent,
+    provider: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(outside, "resolve", lambda host, _port: "127.0.0.1")
+    url = at(account, provider(500).replace("127.0.0.1", "voice.example")).url
+    assert made().error.split("\n")[0] == speech.FAILED
+    assert [headers["host"] for _, headers in Handler.asked] == [url.split("/")[2]]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -246,6 +246,38 @@ def test_a_name_without_an_address() -> None:
     assert error.message == "The name in voice.example.com:443 cannot be resolved."
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_tenants_address_does_not_lead_into_our_network(host: str) -> None:
+    async with Stub(greet) as stub:
+        inside = stub.url.replace("127.0.0.1", host)
+        error = await refused(stub, url=inside, account={"networks": ("10.0.0.0/8",)})
+    assert error.kind is ProblemKind.UNREACHABLE
+    assert f"{host} leads to" in error.message
+    assert "no public address" in error.message
+    assert stub.requests == []
+
+
+async def test_what_is_looked_up_is_what_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that answers anew each time is asked once; Host still says the name."""
+    asked: list[str] = []
+
+    async def look_up(_loop: Any, host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    async with Stub(greet) as stub:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", look_up)
+            named = stub.url.replace("127.0.0.1", "voice.example")
+            account = {"networks": ("127.0.0.0/8",)}
+            session = stub.session(url=named, account=account)
+            await session.open(guarded=True)
+        await session.close()
+    assert asked[0] == "voice.example"
+    assert set(asked[1:]) <= {"127.0.0.1"}
+    assert stub.requests[0].headers["Host"] == named.split("/")[2]
+
+
 async def test_no_answer_to_the_handshake() -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
