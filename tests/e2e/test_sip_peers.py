@@ -14,7 +14,7 @@ from media_worker.sip.phone_process import PhoneProcess
 from tenants.models import TranscriptEntry
 from tests.e2e.people import spoken
 from tests.e2e.world import World, eventually
-from tests.support.ports import free_port
+from tests.support.ports import free_port, free_sip_port
 
 ASKED = 5
 BARESIP = """
@@ -89,7 +89,7 @@ async def test_baresip_asks_and_hears_the_agent(world: World, tmp_path: Path) ->
         microphone.setparams((1, 2, 8000, 0, "NONE", ""))
         microphone.writeframes((pause + spoken("what are your opening hours") + pause) * ASKED)
     (tmp_path / "accounts").write_text("<sip:tester@127.0.0.1>;regint=0\n")
-    (tmp_path / "config").write_text(BARESIP.format(port=free_port(), folder=tmp_path))
+    (tmp_path / "config").write_text(BARESIP.format(port=free_sip_port(), folder=tmp_path))
     process = await asyncio.create_subprocess_exec(
         "baresip", "-f", str(tmp_path), "-t", "150", "-e", f"/dial {house.uri}",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,

@@ -25,7 +25,7 @@ def free_port(count: int = 1) -> int:
 
 
 def free_sip_port() -> int:
-    """A port that is free for UDP and TCP, and the next one for TLS."""
+    """A port that is free for UDP and TCP, and the next one for TLS; baresip always takes both."""
     return free_port(2)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from media_worker.conversation.leg import LegAnswered
 from tests.media_worker.audio.signals import loudest_hz, tone
-from tests.support.ports import free_port
+from tests.support.ports import free_port, free_sip_port
 
 BARESIP_CONFIG = """
 sip_listen 127.0.0.1:{port}
@@ -50,7 +50,7 @@ def read_wav(path: Path) -> bytes:
 async def test_baresip_talks_and_listens(open_desk, tmp_path, transport, account):
     desk = await open_desk(tls=transport == "tls")
     write_wav(tmp_path / "question.wav", tone(1000, 5000))
-    config = BARESIP_CONFIG.format(port=free_port(), folder=tmp_path)
+    config = BARESIP_CONFIG.format(port=free_sip_port(), folder=tmp_path)
     (tmp_path / "config").write_text(config)
     line = f"<sip:bare@127.0.0.1;transport={transport}>;regint=0{account}\n"
     (tmp_path / "accounts").write_text(line)
