@@ -19,6 +19,7 @@ from tests.media_worker.realtime.signals import tone
 from tests.media_worker.realtime.stub import Line, Stub
 from tests.media_worker.test_worker import ended_call, plan_at
 from tests.media_worker.worker_process import WorkerProcess
+from tests.support.punctual import punctual
 from tests.support.raw_phone import FRAME_BYTES, RawPhone, is_loud
 
 RATE = 8000
@@ -111,15 +112,16 @@ async def talking(tmp_path, provider: Provider, **settings):
         model="m", voice="v", silence_duration_ms=SILENCE_MS, prefix_padding_ms=PADDING_MS,
         **settings,
     )  # fmt: skip
-    async with (
-        Stub(provider) as stub,
-        WebStub(plan_at(stub.url, settings=asked)) as web,
-        WorkerProcess(tmp_path, web.url) as worker,
-    ):
-        await worker.said("worker.started")
-        async with RawPhone(("127.0.0.1", worker.sip_port)) as phone:
-            await phone.call("100")
-            yield web, phone, monotonic()
+    with punctual():
+        async with (
+            Stub(provider) as stub,
+            WebStub(plan_at(stub.url, settings=asked)) as web,
+            WorkerProcess(tmp_path, web.url) as worker,
+        ):
+            await worker.said("worker.started")
+            async with RawPhone(("127.0.0.1", worker.sip_port)) as phone:
+                await phone.call("100")
+                yield web, phone, monotonic()
 
 
 async def turns_of(web: WebStub) -> list[TurnMeasured]:

@@ -7,19 +7,19 @@ measures is what was on the wire. One call, G.711 µ-law, no authentication (RFC
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 import struct
 import time
 import uuid
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from media_worker.audio import g711
+from tests.support.punctual import punctual
 
 CLOCK_RATE = 8000
 FRAME_SECONDS = 0.02
@@ -27,8 +27,6 @@ FRAME_BYTES = 160
 T1_SECONDS = 0.5
 REDIAL_SECONDS = 2.0
 ANSWER_SECONDS = 60.0
-FIRST = -10
-"""A telephone is a machine of its own and keeps its time, however busy this one is."""
 LOUD = 300
 """Mean amplitude of a frame that somebody would hear; silence in µ-law is 0 to 8."""
 
@@ -85,9 +83,8 @@ class RawPhone:
 
     async def __aenter__(self) -> RawPhone:
         loop = asyncio.get_running_loop()
-        self._niceness = os.getpriority(os.PRIO_PROCESS, 0)
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, FIRST)
+        self._punctual = ExitStack()
+        self._punctual.enter_context(punctual())
         self._changed = asyncio.Event()
         self._sip, _ = await loop.create_datagram_endpoint(
             lambda: _Socket(self._on_sip), local_addr=("127.0.0.1", 0)
@@ -113,7 +110,7 @@ class RawPhone:
             self._speaker.cancel()
         self._sip.close()
         self._rtp.close()
-        os.setpriority(os.PRIO_PROCESS, 0, self._niceness)
+        self._punctual.close()
 
     async def call(self, number: str, *, sdp: bool = True) -> Answer:
         """INVITE; the final answer, acknowledged. After a 200 silence is sent as RTP."""
