@@ -111,7 +111,7 @@ async def step_of_a_call(world: World, house: House) -> Step:
     left, right = speeches(sound[:, 0]), speeches(sound[:, 1])
     # By the phone's own clock: from its first sound of the agent to its own first sound. Here the
     # one is earlier and the other later by the way between us, with the jitter buffers of both.
-    waited_ms = (phone.spoke[0] - phone.loud()[0].at) * 1000
+    waited_ms = (phone.said_at[0] - phone.loud()[0].at) * 1000
     # Neither hears the other: an echo would be in both.
     agent_speaks = slice(right[-1][0] * 8, right[-1][1] * 8)
     assert np.abs(sound[agent_speaks, 0]).max() < LOUD

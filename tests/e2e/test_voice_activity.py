@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import pytest
 
-from tenants.models import CallQuality
+from tenants.models import Call, CallQuality
 from tests.e2e.people import spoken
-from tests.e2e.world import World, eventually
+from tests.e2e.world import House, World, eventually
 from tests.support.raw_phone import RawPhone
 
 FIRST = "what are your opening hours"
 SECOND = "are you open on saturday"
 PAUSE_SECONDS = 6.0
+CALLS = 3
+LATE_SECONDS = 0.1
+"""A telephone that stood still for longer proves nothing: a jitter buffer holds 200 ms."""
 
 
 async def say(phone: RawPhone, text: str) -> float:
@@ -27,36 +31,53 @@ async def say(phone: RawPhone, text: str) -> float:
 
 @pytest.mark.parametrize("vad_mode", ["server_vad", "semantic_vad", "local"])
 async def test_words_arrive_whole_and_silence_does_not(world: World, vad_mode: str) -> None:
-    house = world.house(local_vad="neural", vad_gates_audio=True, vad_mode=vad_mode)
     speech_ms = sum(len(spoken(text)) // 16 for text in (FIRST, SECOND))
-    async with RawPhone(("127.0.0.1", house.stack.sip_port)) as phone:
-        await phone.call(house.number.number)
-        answered = time.monotonic()
-        await phone.speech()
-        await phone.silence(seconds_of_it=1.2)
-        said = [await say(phone, FIRST)]
-        await phone.silence(seconds_of_it=PAUSE_SECONDS)
-        said.append(await say(phone, SECOND))
-        record = await house.call()
-        entries = await eventually(
-            lambda: len(found := callers(world, record)) == 2 and found,
-            why="two entries of the caller",
-        )
-        session = await house.session()
-        call_ms = (time.monotonic() - answered) * 1000
-        await phone.hang_up()
-    await house.ended_call()
+    for _call in range(CALLS):
+        house = world.house(local_vad="neural", vad_gates_audio=True, vad_mode=vad_mode)
+        async with RawPhone(("127.0.0.1", house.stack.sip_port)) as phone:
+            call = await converse(world, house, phone)
+        await house.ended_call()
+        if phone.latest < LATE_SECONDS:
+            break
 
-    first, second = callers(world, record)
+    first, second = callers(world, call.record)
     assert "opening hours" in first.text.lower()
     assert "saturday" in second.text.lower()
-    for entry, at in zip((first, second), said, strict=True):
-        assert abs(entry.offset_ms - (at - answered) * 1000) < 700, entries
+    for entry, said_ms in zip((first, second), call.said_ms, strict=True):
+        assert abs(entry.offset_ms - said_ms) < 700, (first, second)
     # a turn is sent with its pre-roll and what ends it, 3 s at the most
-    assert speech_ms < session["appended_ms"] < speech_ms + 2 * 3000
-    assert session["appended_ms"] < call_ms / 2
-    quality = CallQuality.all_tenants.get(call=record)
-    assert abs(quality.heard_ms - quality.not_sent_ms - session["appended_ms"]) < 1500
+    assert speech_ms < call.appended_ms < speech_ms + 2 * 3000
+    assert call.appended_ms < call.whole_ms / 2
+    quality = CallQuality.all_tenants.get(call=call.record)
+    assert abs(quality.heard_ms - quality.not_sent_ms - call.appended_ms) < 1500
+
+
+@dataclass
+class Conversation:
+    """Milliseconds, those of `said_ms` from the answer on."""
+
+    record: Call
+    said_ms: list[float]
+    appended_ms: float
+    whole_ms: float
+
+
+async def converse(world: World, house: House, phone: RawPhone) -> Conversation:
+    """The greeting, two questions with a pause between them, and their answers."""
+    await phone.call(house.number.number)
+    answered = time.monotonic()
+    await phone.speech()
+    await phone.silence(seconds_of_it=1.2)
+    said = [await say(phone, FIRST)]
+    await phone.silence(seconds_of_it=PAUSE_SECONDS)
+    said.append(await say(phone, SECOND))
+    record = await house.call()
+    await eventually(lambda: len(callers(world, record)) == 2, why="two entries of the caller")
+    session = await house.session()
+    whole_ms = (time.monotonic() - answered) * 1000
+    await phone.hang_up()
+    said_ms = [(at - answered) * 1000 for at in said]
+    return Conversation(record, said_ms, session["appended_ms"], whole_ms)
 
 
 def callers(world: World, record):

@@ -95,8 +95,8 @@ class RawPhone:
         self._queue: list[bytes] = []
         self.said_at: list[float] = []
         """When each packet of what was to be said went out; CLOCK_MONOTONIC seconds."""
-        self.spoke: list[float] = []
-        """When each packet of what was said left."""
+        self.latest = 0.0
+        """By how many seconds a packet left later than it should have, at worst: this machine's."""
         self._loud: list[Packet] = []
         self._quiet = 0
         """Silent packets since the last loud one."""
@@ -226,8 +226,7 @@ class RawPhone:
         source = random.randrange(1 << 32)
         next_at = time.monotonic()
         while True:
-            if self._queue:
-                self.spoke.append(time.monotonic())
+            self.latest = max(self.latest, time.monotonic() - next_at)
             says = bool(self._queue)
             payload = self._queue.pop(0) if says else b"\xff" * FRAME_BYTES
             header = struct.pack("!BBHII", 0x80, 0, sequence & 0xFFFF, stamp & 0xFFFFFFFF, source)
