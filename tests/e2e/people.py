@@ -8,10 +8,13 @@ from functools import cache
 from playwright.async_api import Browser, Page, Route
 
 from media_worker import speech
+from tenants.models import Call, CallQuality
 from tests.e2e.chromium import BROWSER_MS
 from tests.e2e.world import PASSWORD, House
+from tests.support.raw_phone import RawPhone
 
 PHONE_RATE = 8000
+LATE_MS = 20
 
 
 @cache
@@ -21,6 +24,13 @@ def spoken(text: str, language: str = "en") -> bytes:
     Rendered before a call begins: it takes a second, in which a phone of this process is mute.
     """
     return speech.render(text, language, PHONE_RATE)
+
+
+def was_held_up(phone: RawPhone, call: Call) -> bool:
+    """Whether this machine held packets of the call up: then a word has a gap, which was filled
+    in, and that the provider did not understand it says nothing of us."""
+    heard = CallQuality.all_tenants.get(call=call)
+    return max(phone.latest * 1000, heard.jitter_max_ms) > LATE_MS
 
 
 async def signed_in(chromium: Browser, house: House, *, path: str = "") -> Page:
